@@ -1,0 +1,67 @@
+"""
+Errors: one tree for the host and the device.
+
+    EdgeKitError                 1  it failed
+    ├── ConfigError              2  edgekit.toml, agent.json or an option is wrong
+    ├── DataError                2  a recording or a stream of samples cannot be used
+    ├── ModelError               3  the model cannot be read, converted or run
+    │   └── NotProven            3  it runs, but not equal to its reference
+    ├── VerificationFailed       5  a digest, an accuracy or a vector is not what it should be
+    └── ToolError                6  a program or a package is missing
+
+The number is the exit code. A message names the thing (in backticks) and the value; a hint is an edit or a
+command that the user can do now.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class EdgeKitError(Exception):
+    """Anything that ends a command with a sentence instead of a traceback."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class ConfigError(EdgeKitError):
+    """The configuration or an option is wrong."""
+
+    exit_code = 2
+
+
+class DataError(EdgeKitError):
+    """A recording or a stream of samples cannot be used."""
+
+    exit_code = 2
+
+
+class ModelError(EdgeKitError):
+    """The model cannot be read, converted or run."""
+
+    exit_code = 3
+
+
+class NotProven(ModelError):  # noqa: N818 (the public name of the verdict)
+    """The converted model is not equal to its reference; `proof` is the evidence (the host's `edgekit.model.proof.prove.Proof`)."""
+
+    def __init__(self, message: str, *, hint: str | None = None, proof: Any = None) -> None:
+        super().__init__(message, hint=hint)
+        self.proof = proof
+
+
+class VerificationFailed(EdgeKitError):  # noqa: N818 (reads as the sentence it is)
+    """A digest, an accuracy or a vector is not what it should be."""
+
+    exit_code = 5
+
+
+class ToolError(EdgeKitError):
+    """A program or a package is missing."""
+
+    exit_code = 6

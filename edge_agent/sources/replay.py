@@ -1,0 +1,79 @@
+"""A recording, played back: at the pace it was recorded, faster, or as fast as the model goes."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING
+
+from edge_agent.recording import RecordingReader
+from edge_agent.segments import BLOCK_SAMPLES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from edge_agent.config import Columns, Stream
+    from edge_agent.records import Block, SampleCounts
+    from edge_agent.stop import Stop
+
+BEAT_S = 0.05
+"""Samples that arrive within so long are one block: twenty blocks a second look alive."""
+HEARTBEAT_S = 0.5
+
+
+class ReplaySource:
+    """
+    Plays a recording by its time stamps, or at `rate_hz` where it has none.
+
+    `speed` is a factor of real time; `inf` waits for nothing. Between segments nothing is waited for: the
+    pause while a recording was interrupted is not played.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        stream: Stream,
+        columns: Columns,
+        *,
+        speed: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        beat = math.ceil(min(BLOCK_SAMPLES, stream.rate_hz * speed * BEAT_S))
+        self._reader = RecordingReader(path, stream, columns, block_samples=beat)
+        self._speed = speed
+        self._clock = clock
+        self.state = "running"
+
+    @property
+    def counts(self) -> SampleCounts:
+        """What became of the samples read so far."""
+        return self._reader.counts
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know about the recording."""
+        return self._reader.notes
+
+    @property
+    def rate_hz_measured(self) -> float | None:
+        """Samples per second by the recording's time stamps."""
+        return self._reader.rate_hz_measured
+
+    def blocks(self, stop: Stop) -> Iterator[Block | None]:
+        """Yield the blocks of the recording, each when its last sample is due."""
+        began_s = began_recording_s = 0.0
+        for block in self._reader:
+            if self._speed < math.inf:
+                if block.begin:
+                    began_s, began_recording_s = self._clock(), block.time_s
+                due_s = began_s + (block.time_of(block.count - 1) - began_recording_s) / self._speed
+                while not stop.requested and (left_s := due_s - self._clock()) > 0:
+                    stop.wait(min(left_s, HEARTBEAT_S))
+                    yield None
+            # A block that was read is passed on even then: every sample is accounted for.
+            yield block
+            if stop.requested:
+                self.state = "stopped"
+                return
+        self.state = "ended"

@@ -1,0 +1,60 @@
+"""The command line: wrong use is a sentence and an exit code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from edge_agent import schema
+from edge_agent.__main__ import main
+from edge_agent.config import StdinSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from edge_agent.config import AgentConfig
+
+    Make = Callable[..., AgentConfig]
+
+
+def test_errors_are_sentences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Message and hint on stderr, nothing on stdout, the error's own exit code."""
+    path = tmp_path / "agent.json"
+    path.write_text('{"formt": 1}')
+
+    assert main(["run", str(path)]) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert (
+        output.err
+        == f"error: {path}: `formt` is no key that is known here\nhint: did you mean `format`?\n"
+    )
+
+
+def test_verbose_shows_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Only `-v` brings the traceback."""
+    assert main(["run", "-v", str(tmp_path / "missing.json")]) == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_speed_is_for_recordings(
+    agent_config: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody can hurry standard input."""
+    path = tmp_path / "agent.json"
+    path.write_text(schema.to_text(agent_config(source=StdinSource())))
+
+    assert main(["run", str(path), "--speed", "max"]) == 2
+    assert "`--speed` is for a recording" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("speed", ["0", "-1", "nan", "inf", "fast"])
+def test_a_speed_that_is_none(speed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Positive and finite, or `max`."""
+    with pytest.raises(SystemExit) as caught:
+        main(["run", "agent.json", "--speed", speed])
+
+    assert caught.value.code == 2
+    assert speed in capsys.readouterr().err
