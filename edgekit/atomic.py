@@ -1,0 +1,32 @@
+"""Files written whole or not at all: beside, to the disk, then renamed."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from edgekit.errors import EdgeKitError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """
+    Write a file so that a reader, and a power cut, meets the old content or the new one.
+
+    Its folder is made if need be. Raises EdgeKitError naming the file.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with beside.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise EdgeKitError(f"cannot write `{path}`: {error.strerror or error}") from error

@@ -1,0 +1,109 @@
+"""What a file is, told by its content: an ONNX model, or something else and how to export that."""
+
+from __future__ import annotations
+
+import io
+import stat
+import zipfile
+from typing import TYPE_CHECKING, Final
+
+from edgekit.errors import ModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_TF2ONNX: Final = "convert it on the machine that has TensorFlow: `python -m tf2onnx.convert"
+_KERAS: Final = 'in Keras: `model.export("model.onnx", format="onnx")`'
+_TORCH: Final = 'in PyTorch: `torch.onnx.export(model, (example,), "model.onnx")`'
+_SKLEARN: Final = (
+    'for scikit-learn: `skl2onnx.to_onnx(model, X[:1].astype("float32"), options={"zipmap": False})`, '
+    "then write `.SerializeToString()` to a file"
+)
+
+
+def read_onnx(path: Path, largest_bytes: int) -> bytes:
+    """
+    Return the bytes of what may be an ONNX file.
+
+    Raises ModelError if there is no such file, if it is too large, or if it is plainly something else.
+    """
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise _folder(path)
+        if not stat.S_ISREG(status.st_mode):  # opening a named pipe would wait for ever
+            raise ModelError(f"`{path}` is no regular file", hint="give the path of an .onnx file")
+        if status.st_size > largest_bytes:
+            raise ModelError(
+                f"`{path}` has {status.st_size:,} bytes: the limit is {largest_bytes:,}",
+                hint="EdgeKit is for models that fit on a small board; quantise or prune this one",
+            )
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"there is no model at `{path}`",
+            hint="check `path` in [model] of edgekit.toml: it is relative to the folder of edgekit.toml",
+        ) from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise ModelError(f"cannot read the model `{path}`: {error}") from error
+    other = _other_kind(data)
+    if other is not None:
+        kind, hint = other
+        raise ModelError(f"`{path}` is {kind}, not an ONNX model", hint=hint)
+    return data
+
+
+def _folder(path: Path) -> ModelError:
+    if (path / "saved_model.pb").is_file():
+        return ModelError(
+            f"`{path}` is a TensorFlow SavedModel, not an ONNX model",
+            hint=f"{_TF2ONNX} --saved-model {path} --output model.onnx`",
+        )
+    return ModelError(
+        f"`{path}` is a folder, not an ONNX model", hint="give the path of the .onnx file in it"
+    )
+
+
+def _other_kind(data: bytes) -> tuple[str, str] | None:  # noqa: PLR0911 (a line for each kind of file)
+    """Return what the file is and how to get ONNX from it; None if it may be ONNX."""
+    start = data[:8]
+    if not data:
+        return "empty", "copy or export it again"
+    if start[4:] == b"TFL3":
+        return (
+            "a TensorFlow Lite model",
+            f"{_TF2ONNX} --opset 13 --tflite model.tflite --output model.onnx`",
+        )
+    if start[4:] == b"ORTM":
+        return "an ORT format model", "use the .onnx file that it was made from"
+    if start == b"\x89HDF\r\n\x1a\n":
+        return "a Keras (HDF5) model", _KERAS
+    if start[:4] == b"PK\x03\x04":
+        return _archive_kind(data)
+    if start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+        return "a Python pickle", f"{_TORCH}; {_SKLEARN}"
+    if data.startswith(b"version https://git-lfs"):
+        return "a Git LFS pointer", "fetch the file itself: `git lfs pull`"
+    if _is_text(data[:4096]):
+        return "a text file", "give the path of the .onnx file"
+    return None
+
+
+def _archive_kind(data: bytes) -> tuple[str, str]:
+    try:
+        names = zipfile.ZipFile(io.BytesIO(data)).namelist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        names = []
+    last_parts = {name.rsplit("/", 1)[-1] for name in names}
+    if "data.pkl" in last_parts:
+        return "a PyTorch file", _TORCH
+    if "model.weights.h5" in last_parts:
+        return "a Keras model", _KERAS
+    return "a zip archive", "unpack it and give the path of the .onnx file"
+
+
+def _is_text(start: bytes) -> bool:
+    """Tell whether it reads as text: a protocol buffer has control characters in its first bytes."""
+    text = start.decode("utf-8", errors="ignore")
+    whole = len(text.encode()) >= len(start) - 3  # the cut may split one character
+    return whole and all(character.isprintable() or character in "\t\n\r" for character in text)

@@ -1,0 +1,106 @@
+"""What the graph must do besides the model itself: the part of a project that becomes operators."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from edgekit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edgekit.project import Project
+
+Layout = Literal["time-channel", "channel-time"]
+OutputKind = Literal["classes", "value", "anomaly", "raw"]
+Activation = Literal["softmax", "sigmoid", "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphSpec:
+    """
+    The stream form of a model: samples `[window, channels]` float32 in, `[n]` float32 out.
+
+    `scale`/`offset` (`x * scale + offset`) or `mean`/`std` (`(x - mean) / std`) have one value a channel and
+    are computed in float32; None means that the step is not there.
+    """
+
+    window: int
+    channels: int
+    layout: Layout | None = None
+    """Order of the model's own axes; None: found from its shape."""
+    scale: tuple[float, ...] | None = None
+    offset: tuple[float, ...] | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    output_kind: OutputKind = "classes"
+    activation: Activation = "none"
+    output_name: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("window", "channels"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"`{name}` is {getattr(self, name)}: must be positive")
+        for name in ("scale", "offset", "mean", "std"):
+            value = getattr(self, name)
+            if value is not None and len(value) != self.channels:
+                raise ConfigError(f"`{name}` has {len(value)} values for {self.channels} channels")
+        if (self.mean is None) != (self.std is None):
+            raise ConfigError("`mean` and `std` go together: one of them is missing")
+        if self.mean is not None and (self.scale is not None or self.offset is not None):
+            raise ConfigError(
+                "`mean`/`std` and `scale`/`offset` are two ways to say the same: keep one pair"
+            )
+        if self.std is not None and 0.0 in self.std:
+            raise ConfigError(
+                f"`std` of channel {self.std.index(0.0)} is 0: cannot divide by it",
+                hint="a channel that never varied in training says nothing: give it `std = 1`",
+            )
+        if self.output_kind == "anomaly" and self.activation != "none":
+            raise ConfigError(
+                f'`activation = "{self.activation}"` does not go with `kind = "anomaly"`: '
+                "the error is computed from the reconstruction as it is",
+                hint="remove `activation` from [output]",
+            )
+
+    @classmethod
+    def of(cls, project: Project) -> GraphSpec | None:
+        """Return the stream form that a project asks for; None if it calls the model with named tensors."""
+        stream = project.input
+        if stream.kind == "tensor":
+            return None
+        channels = len(stream.channels)
+        return cls(
+            window=stream.window,
+            channels=channels,
+            layout=stream.layout,
+            scale=per_channel(stream.scale, channels),
+            offset=per_channel(stream.offset, channels),
+            mean=per_channel(stream.mean, channels),
+            std=per_channel(stream.std, channels),
+            output_kind=project.output.kind,
+            activation=project.output.activation,
+            output_name=project.output.name,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form; `from_json` reads it back."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        """Read what `to_json` gave."""
+        read: dict[str, Any] = {
+            key: tuple(item) if isinstance(item, list) else item for key, item in value.items()
+        }
+        return cls(**read)
+
+
+def per_channel(value: float | Sequence[float] | None, channels: int) -> tuple[float, ...] | None:
+    """Return one value a channel, from one for each or from a number for all of them."""
+    if value is None:
+        return None
+    if isinstance(value, int | float):
+        return (float(value),) * channels
+    return tuple(float(number) for number in value)

@@ -1,0 +1,165 @@
+"""The inputs of a proof: recorded, random, extreme, constant and large; the same ones every time."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from edgekit.model import quantisation, stream_form
+from edgekit.model.proof.tolerance import LARGE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy.typing as npt
+
+    from edgekit.model.graph_spec import GraphSpec
+    from edgekit.model.source import SourceModel, TensorSpec
+
+    Array = np.ndarray[Any, Any]
+    Floats = npt.NDArray[np.float32]
+
+SEED: Final = 20261122
+"""Fixed, so that a proof can be made again."""
+
+MOST_RECORDED: Final = 1000
+_FEWEST_RANDOM: Final = 8
+_MOST_RANDOM: Final = 64
+_RANDOM_VALUES: Final = 2**20
+"""Random numbers that are worth making: there are fewer frames of a large input."""
+_CONSTANTS: Final = 5
+_FAR: Final = 1000.0
+_ZOOMS: Final = (1.0, 0.3, 0.1, 0.03)
+"""Random inputs also fill only part of the range: a model that saturates at the whole of it would hide an error."""
+_PLAIN_RANGE: Final = (-2.0, 2.0)
+"""In the model's units, where neither a recording nor a quantisation tells: inputs are mostly normalised."""
+_PLAIN_INTEGERS: Final = (0.0, 9.0)
+"""For integers of no stated range, which are mostly indices and counts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probes:
+    """Frames to try: `inputs[name][i]` and `kinds[i]` belong together."""
+
+    inputs: Mapping[str, Array]
+    kinds: tuple[str, ...]
+
+
+def for_stream(source: SourceModel, spec: GraphSpec, recorded: npt.ArrayLike | None) -> Probes:
+    """Return raw samples `[n, window, channels]`, in the range of the recording or of what the model can take."""
+    shape = (spec.window, spec.channels)
+    windows = None if recorded is None else _chosen(np.asarray(recorded, np.float32))
+    if windows is None or len(windows) == 0:
+        windows = np.empty((0, *shape), np.float32)
+        low, high = _raw_range(source, spec)
+    else:
+        low, high = windows.min(axis=(0, 1)), windows.max(axis=(0, 1))
+    high = np.where(high > low, high, low + 1)
+    made = _made(shape, low, high, np.random.default_rng(SEED))
+    kinds = ["recorded"] * len(windows) + [kind for kind, _ in made]
+    samples = np.concatenate([windows, *(frame[np.newaxis] for _, frame in made)])
+    return Probes(inputs={stream_form.INPUT: samples.astype(np.float32)}, kinds=tuple(kinds))
+
+
+def for_tensors(source: SourceModel, shapes: Mapping[str, tuple[int, ...]]) -> Probes:
+    """Return frames for named inputs; every input is drawn on its own, all of the same kind at once."""
+    rng = np.random.default_rng(SEED)
+    half = _random_frames(sum(math.prod(shape) for shape in shapes.values())) // 2
+    inputs = {
+        tensor.name: _tensor_frames(source, tensor, shapes[tensor.name], half, rng)
+        for tensor in source.inputs
+    }
+    kinds = ["random"] * 2 * half + ["constant"] * _CONSTANTS + ["extreme"] * 4 + [LARGE] * 2
+    return Probes(inputs=inputs, kinds=tuple(kinds))
+
+
+def _chosen(windows: Floats) -> Floats:
+    """Return the windows without gaps in them, at most so many, evenly spread."""
+    finite: Floats = windows[np.isfinite(windows).all(axis=(1, 2))]
+    if len(finite) <= MOST_RECORDED:
+        return finite
+    spread: Floats = finite[np.linspace(0, len(finite) - 1, MOST_RECORDED).astype(int)]
+    return spread
+
+
+def _raw_range(source: SourceModel, spec: GraphSpec) -> tuple[Floats, Floats]:
+    """Return least and largest raw value a channel, from those in the model's units."""
+    units = quantisation.input_range(source, stream_form.the_input(source).name) or _PLAIN_RANGE
+    ends = np.array([[unit] * spec.channels for unit in units])
+    if spec.mean is not None and spec.std is not None:
+        ends = ends * np.array(spec.std) + np.array(spec.mean)
+    else:
+        scale = np.array(spec.scale or [1.0] * spec.channels)
+        ends = (ends - np.array(spec.offset or 0.0)) / np.where(scale == 0, 1.0, scale)
+    return ends.min(axis=0).astype(np.float32), ends.max(axis=0).astype(np.float32)
+
+
+def _made(
+    shape: tuple[int, int], low: Floats, high: Floats, rng: np.random.Generator
+) -> list[tuple[str, Array]]:
+    window = shape[0]
+    half = _random_frames(math.prod(shape)) // 2
+    centre, spread = (low + high) / 2, (high - low) / 4
+    even = (np.arange(window) % 2 == 0)[:, np.newaxis]
+    middle = (np.arange(window) == window // 2)[:, np.newaxis]
+    later = (np.arange(window) >= window // 2)[:, np.newaxis]
+    full = np.zeros(shape)
+    levels = np.linspace(0, 1, _CONSTANTS)
+    return [
+        *(
+            ("random", centre + _zoom(i) * rng.uniform(low - centre, high - centre, shape))
+            for i in range(half)
+        ),
+        *(("random", centre + _zoom(i) * rng.normal(0.0, spread, shape)) for i in range(half)),
+        *(("constant", full + low + level * (high - low)) for level in levels),
+        ("extreme", full),
+        ("extreme", np.where(even, low, high)),
+        ("extreme", np.where(middle, high, 0.0)),
+        ("extreme", np.where(later, high, low)),
+        (LARGE, full + _FAR * high),
+        (LARGE, full + _FAR * low),
+        (LARGE, _FAR * rng.uniform(low, high, shape)),
+    ]
+
+
+def _tensor_frames(
+    source: SourceModel,
+    tensor: TensorSpec,
+    shape: tuple[int, ...],
+    half: int,
+    rng: np.random.Generator,
+) -> Array:
+    """Return frames in the order of `for_tensors`' kinds."""
+    dtype = np.dtype(tensor.dtype)
+    default = {"f": _PLAIN_RANGE, "b": (0.0, 1.0)}.get(dtype.kind, _PLAIN_INTEGERS)
+    low, high = quantisation.input_range(source, tensor.name) or default
+    far = _FAR if dtype.kind == "f" else 1.0
+    centre, spread = (low + high) / 2, (high - low) / 4
+    alternating = np.where(np.arange(math.prod(shape)) % 2 == 0, low, high).reshape(shape)
+    frames = [
+        *(centre + _zoom(i) * rng.uniform(low - centre, high - centre, shape) for i in range(half)),
+        *(centre + _zoom(i) * rng.normal(0.0, spread, shape) for i in range(half)),
+        *(np.full(shape, level) for level in np.linspace(low, high, _CONSTANTS)),
+        np.zeros(shape),
+        alternating,
+        np.full(shape, low),
+        np.full(shape, high),
+        np.full(shape, far * low),
+        np.full(shape, far * high),
+    ]
+    if dtype.kind == "f":
+        return np.stack([frame.astype(dtype) for frame in frames])
+    # an index must stay in its table: what is drawn outside of the range goes back in
+    return np.stack([np.clip(np.rint(frame), low, high).astype(dtype) for frame in frames])
+
+
+def _random_frames(values: int) -> int:
+    """Return how many random frames of so many values are made, an even number."""
+    return 2 * min(_MOST_RANDOM // 2, max(_FEWEST_RANDOM // 2, _RANDOM_VALUES // (2 * values)))
+
+
+def _zoom(index: int) -> float:
+    return _ZOOMS[index % len(_ZOOMS)]

@@ -1,0 +1,92 @@
+"""
+The child process in which other people's code meets other people's files.
+
+    python -m edgekit.model.worker JOB_FOLDER
+
+The folder holds `job.json` (kind, limits, parameters) and the job's files. The limits are set before anything
+large is imported; `step` says what is being done, `result.json` what came of it, `log` what native code printed.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import importlib
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Final
+
+from edgekit.errors import EdgeKitError
+
+JOBS: Final = {
+    "convert": "edgekit.model.convert",
+    "reference": "edgekit.model.proof.reference_job",
+    "suspect": "edgekit.model.proof.suspect_job",
+}
+"""Each module has a function `job(folder, parameters) -> dict` that writes its files into the folder."""
+
+_OUT_OF_MEMORY: Final = ("bad_alloc", "Failed to allocate memory", "memory allocation of")
+"""How native code says it: C++, ONNX Runtime, Rust."""
+
+
+def main(folder: Path) -> None:
+    """Do the job in this folder; every outcome that Python can see ends in `result.json`."""
+    job = json.loads((folder / "job.json").read_text())
+    _limit(**job["limits"])
+    _redirect_output(folder / "log")
+    try:
+        result = importlib.import_module(JOBS[job["kind"]]).job(folder, job["parameters"])
+    except EdgeKitError as error:
+        result = {
+            "error": {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
+        }
+    except MemoryError:
+        result = {"error": {"kind": "memory"}}
+    except Exception as error:  # noqa: BLE001 (the rim of the process: the parent makes a sentence of it)
+        traceback.print_exc()
+        kind = "memory" if is_out_of_memory(str(error)) else "other"
+        result = {"error": {"kind": kind, "message": str(error)}}
+    partial = folder / "result.part"
+    partial.write_text(json.dumps(result))
+    partial.replace(folder / "result.json")
+
+
+def step(folder: Path, name: str) -> None:
+    """Note what is being done, for the sentence that tells of a crash."""
+    (folder / "step").write_text(name)
+
+
+def is_out_of_memory(message: str) -> bool:
+    """Tell whether native code means that it got no memory."""
+    return any(sign in message for sign in _OUT_OF_MEMORY)
+
+
+def _limit(memory_bytes: int, cpu_s: int, file_bytes: int) -> None:
+    """Limit this process; where the system has no such limits the parent's clock is the only one."""
+    try:
+        import resource  # noqa: PLC0415 (not on every system)
+    except ImportError:
+        return
+    for kind, value in (
+        (resource.RLIMIT_DATA, memory_bytes),
+        (resource.RLIMIT_CPU, cpu_s),
+        (resource.RLIMIT_FSIZE, file_bytes),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        _, hard = resource.getrlimit(kind)
+        allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (allowed, hard))
+
+
+def _redirect_output(log: Path) -> None:
+    """Send what native code prints to a file instead of the user's terminal; Python's own crash report too."""
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    faulthandler.enable()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,145 @@
+"""
+Starting other programs: the only module that imports `subprocess`.
+
+A `Command` is a value, so that plans can be compared and printed; `run` waits for it, `replace` becomes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NoReturn, Self
+
+from edgekit.errors import ToolError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Command:
+    """A program with its arguments; `env` is added to the environment."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: Path | None = None
+
+    def __str__(self) -> str:
+        """Return a line that can be pasted into a shell."""
+        words = [f"{name}={shlex.quote(value)}" for name, value in self.env.items()]
+        line = " ".join([*words, shlex.join(self.argv)])
+        return line if self.cwd is None else f"cd {shlex.quote(str(self.cwd))} && {line}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """What came of a command."""
+
+    returncode: int
+    """Exit code; negative: the number of the signal that ended it."""
+    stdout: str
+    stderr: str
+    timed_out: bool
+
+
+class Running:
+    """A command under way; leaving the `with` block kills what is left of its process group."""
+
+    def __init__(self, command: Command, *, hint: str | None = None) -> None:
+        """Start it. Raises ToolError (with `hint`: how to get it) if the program is missing or does not start."""
+        self.command = command
+        self._process = _start(command, hint)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        self._process.communicate()
+
+    def wait(self, *, stdin: bytes | None = None, timeout_s: float | None = None) -> Finished:
+        """Wait for its end, at most `timeout_s`: then it is killed, with all that it started."""
+        timed_out = False
+        try:
+            stdout, stderr = self._process.communicate(stdin, timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            timed_out = True
+            self.kill()
+            stdout, stderr = self._process.communicate()
+        return Finished(
+            returncode=self._process.returncode,
+            stdout=stdout.decode(errors="replace"),
+            stderr=stderr.decode(errors="replace"),
+            timed_out=timed_out,
+        )
+
+    def kill(self) -> None:
+        """End the command and everything in its process group now; nothing happens if it has ended."""
+        if self._process.poll() is not None:
+            return
+        if hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError):  # it ended by itself in between
+                os.killpg(self._process.pid, signal.SIGKILL)
+        else:
+            self._process.kill()
+
+
+def run(
+    command: Command,
+    *,
+    stdin: bytes | None = None,
+    timeout_s: float | None = None,
+    hint: str | None = None,
+) -> Finished:
+    """
+    Run a command to its end and return what it printed.
+
+    Nothing of it is left behind on a timeout, on Ctrl-C and on any other error. Raises ToolError (with `hint`: how
+    to get it) if the program is missing or does not start.
+    """
+    with Running(command, hint=hint) as running:
+        return running.wait(stdin=stdin, timeout_s=timeout_s)
+
+
+def replace(command: Command, *, hint: str | None = None) -> NoReturn:
+    """Become the command: same process, same terminal, same signals. Raises ToolError if it is missing."""
+    program = _find(command, hint)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if command.cwd is not None:
+        os.chdir(command.cwd)
+    try:
+        os.execve(program, command.argv, {**os.environ, **command.env})  # noqa: S606 (no shell on purpose)
+    except OSError as error:
+        raise ToolError(f"cannot start `{command.argv[0]}`: {error.strerror}", hint=hint) from error
+
+
+def _start(command: Command, hint: str | None) -> subprocess.Popen[bytes]:
+    program = _find(command, hint)
+    try:
+        return subprocess.Popen(  # noqa: S603 (a list of arguments, no shell)
+            (program, *command.argv[1:]),
+            cwd=command.cwd,
+            env={**os.environ, **command.env},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # a group of its own: it can be killed as a whole
+        )
+    except OSError as error:
+        raise ToolError(f"cannot start `{command.argv[0]}`: {error.strerror}", hint=hint) from error
+
+
+def _find(command: Command, hint: str | None) -> str:
+    path = {**os.environ, **command.env}.get("PATH")
+    program = shutil.which(command.argv[0], path=path)
+    if program is None:
+        raise ToolError(f"`{command.argv[0]}` is not on PATH", hint=hint)
+    return program

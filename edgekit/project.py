@@ -1,0 +1,258 @@
+"""
+The project: `edgekit.toml`, read strictly.
+
+An unknown key is an error that suggests the near one; every error names the file, the line and the dotted key.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from edge_agent import config
+from edgekit.errors import ConfigError
+from edgekit.strict_toml import read_toml, validate
+
+FILE_NAME = "edgekit.toml"
+NAME_PATTERN = "^[a-z0-9][a-z0-9-]{0,62}$"  # it names a service and a folder on the device
+
+_LARGEST_WINDOW_BYTES = 256 << 20  # far over any model for a small board; a typing error is not
+
+PerChannel = float | tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectSection:
+    """Which project this is."""
+
+    __pydantic_config__ = config.STRICT
+
+    name: Annotated[str, Field(json_schema_extra={"pattern": NAME_PATTERN})]
+    """Name of the project and of its service: lower-case letters, digits, hyphens."""
+    version: str = "0.1.0"
+    """Version of the project."""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(NAME_PATTERN, self.name):
+            raise ValueError(
+                f"`name` is `{self.name}`: must be lower-case letters, digits and hyphens"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSection:
+    """The model as it was given."""
+
+    __pydantic_config__ = config.STRICT
+
+    path: str
+    """ONNX file, relative to edgekit.toml."""
+    labels: tuple[str, ...] = ()
+    """Names of the output's values, in order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamInput(config.Stream):
+    """A stream of samples, cut into windows; scale, offset, mean and std become part of the graph."""
+
+    kind: Literal["stream"] = "stream"
+    layout: Literal["time-channel", "channel-time"] | None = None
+    """Order of the model's own input axes; found by itself where the shape leaves no doubt."""
+    scale: PerChannel | None = None
+    """Raw value to model value: `x * scale + offset`, one number or one a channel."""
+    offset: PerChannel | None = None
+    """See `scale`."""
+    mean: PerChannel | None = None
+    """Instead of scale and offset: `(x - mean) / std`, with what the model was trained on."""
+    std: PerChannel | None = None
+    """See `mean`."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("scale", "offset", "mean", "std"):
+            value = getattr(self, name)
+            if isinstance(value, tuple) and len(value) != len(self.channels):
+                raise ValueError(
+                    f"`{name}` has {len(value)} values for {len(self.channels)} channels"
+                )
+        if (self.mean is None) != (self.std is None):
+            raise ValueError("`mean` and `std` go together: one of them is missing")
+        if self.mean is not None and (self.scale is not None or self.offset is not None):
+            raise ValueError("`mean` and `std` say the same as `scale` and `offset`: keep one pair")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorInput:
+    """One call with named tensors (a camera frame, a feature vector): the model's own inputs."""
+
+    __pydantic_config__ = config.STRICT
+
+    kind: Literal["tensor"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputSection(config.Output):
+    """What the model's output means; the activation becomes part of the graph."""
+
+    activation: Literal["softmax", "sigmoid", "none"] = "none"
+    """Added behind the model's output, for models that end in logits."""
+    name: str | None = None
+    """Which output of the model is meant, where it has several."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestSection:
+    """What the whole pipeline is held against."""
+
+    __test__ = False  # no test, whatever pytest thinks of the name
+
+    __pydantic_config__ = config.STRICT
+
+    data: str | None = None
+    """Labelled recording, relative to edgekit.toml."""
+    label: str | None = None
+    """Its column with the true label."""
+    ignore: tuple[str, ...] = ()
+    """Labels in the recording that are none of the model's; their windows are not judged."""
+    min_accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Least share of label-pure windows that must be right."""
+    golden: str | None = None
+    """End-to-end reference written by `edgekit.golden`, relative to edgekit.toml."""
+
+
+def _input_kind(value: Any) -> str:
+    return str(
+        value.get("kind", "stream") if isinstance(value, dict) else getattr(value, "kind", "")
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """One edgekit.toml, checked."""
+
+    __pydantic_config__ = config.STRICT
+
+    project: ProjectSection
+    model: ModelSection
+    input: Annotated[
+        Annotated[StreamInput, Tag("stream")] | Annotated[TensorInput, Tag("tensor")],
+        Discriminator(_input_kind),
+    ]
+    output: OutputSection = field(default_factory=OutputSection)
+    test: TestSection | None = None
+    source: Annotated[config.ReplaySource | config.StdinSource, Discriminator("kind")] | None = None
+    decision: config.Decision = field(default_factory=config.Decision)
+    sink: tuple[Annotated[config.TerminalSink | config.JsonlSink, Discriminator("kind")], ...] = ()
+
+    def __post_init__(self) -> None:
+        for check in (_check_labels, _check_threshold, _check_window, _check_columns, _check_sinks):
+            check(self)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Project:
+        """
+        Read a project: an edgekit.toml, or the folder that holds one.
+
+        Paths inside it are relative to that folder. Raises ConfigError naming file, line and dotted key.
+        """
+        path = Path(path)
+        if path.is_dir():
+            path /= FILE_NAME
+        if not path.exists():
+            raise ConfigError(
+                f"there is no `{path}`", hint="make a project with `edgekit init NAME --model FILE`"
+            )
+        return validate(cls, read_toml(path))
+
+    @property
+    def recording(self) -> str | None:
+        """The recording that the project names, as written: the labelled one, else the one it replays."""
+        if self.test is not None and self.test.data is not None:
+            return self.test.data
+        return self.source.path if isinstance(self.source, config.ReplaySource) else None
+
+    @property
+    def columns(self) -> config.Columns:
+        """Which columns of its recordings are no channels: `[source]`'s, and the label that `[test]` names."""
+        source = self.source or config.Columns()
+        label = (
+            self.test.label
+            if self.test is not None and self.test.label is not None
+            else source.label
+        )
+        return config.Columns(time=source.time, label=label, group=source.group)
+
+
+def find_project(start: str | Path) -> Path:
+    """
+    Find the edgekit.toml of `start` or of the nearest folder above it, as git and cargo do.
+
+    Raises ConfigError if there is none.
+    """
+    start = Path(start).absolute()
+    for folder in (start, *start.parents):
+        if (folder / FILE_NAME).is_file():
+            return folder / FILE_NAME
+    raise ConfigError(
+        f"there is no `{FILE_NAME}` in `{start}` or above",
+        hint="make a project with `edgekit init NAME --model FILE`, or name one with `-C DIR`",
+    )
+
+
+def _check_labels(project: Project) -> None:
+    labels = project.model.labels
+    if "" in labels:
+        raise ValueError("`model.labels` has an empty name")
+    twice = next((label for label in labels if labels.count(label) > 1), None)
+    if twice is not None:
+        raise ValueError(f"`model.labels` names `{twice}` twice")
+
+
+def _check_threshold(project: Project) -> None:
+    threshold, labels = project.decision.threshold, project.model.labels
+    if not isinstance(threshold, dict):
+        return
+    for label in threshold:
+        if label not in labels:
+            known = ", ".join(labels) or "none"
+            raise ValueError(
+                f"`decision.threshold` names `{label}`, which is no label of the model (`model.labels`: {known})"
+            )
+
+
+def _check_window(project: Project) -> None:
+    if isinstance(project.input, StreamInput):
+        size_bytes = 4 * len(project.input.channels) * max(project.input.window, project.input.hop)
+        if size_bytes > _LARGEST_WINDOW_BYTES:
+            raise ValueError(
+                f"`input.window` makes one window {size_bytes >> 20} MiB large: at most {_LARGEST_WINDOW_BYTES >> 20} MiB"
+            )
+
+
+def _check_columns(project: Project) -> None:
+    channels = project.input.channels if isinstance(project.input, StreamInput) else ()
+    seen: dict[str, str] = {}
+    for key in ("time", "label", "group"):
+        column = getattr(project.columns, key)
+        if column is None:
+            continue
+        if column in channels:
+            raise ValueError(
+                f"`source.{key}` is `{column}`, which `input.channels` has as a channel"
+            )
+        if column in seen:
+            raise ValueError(f"`source.{key}` is `{column}`, and so is the {seen[column]} column")
+        seen[column] = key
+
+
+def _check_sinks(project: Project) -> None:
+    read = {project.model.path: "the model", project.recording: "a recording that is read"}
+    for sink in project.sink:
+        if isinstance(sink, config.JsonlSink) and sink.path in read:
+            raise ValueError(
+                f"`sink.path` is `{sink.path}`, {read[sink.path]}: it would be written over"
+            )
