@@ -1,0 +1,120 @@
+"""`edgekit run`."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from edgekit.cli.invocation import Command, Invocation, OpenProject
+from edgekit.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from edge_agent import config
+
+
+def _speed(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    if value is None or value == "max":
+        return value
+    try:
+        factor = float(value)
+    except ValueError:
+        factor = math.nan
+    if not 0 < factor < math.inf:
+        raise click.BadParameter(f"`{value}` is no positive number and not `max`")
+    return value
+
+
+@click.command(cls=Command)
+@click.option(
+    "--replay",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Play this recording (CSV or JSONL) instead of the project's source.",
+)
+@click.option(
+    "--speed",
+    metavar="X|max",
+    callback=_speed,
+    help="Replay at X times real time (1 if not given), or as fast as possible.",
+)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the summary as one JSON object, without the live view.",
+)
+@click.pass_obj
+def command(call: Invocation, *, replay: Path | None, speed: str | None, as_json: bool) -> NoReturn:
+    """Run the agent here, on a recording or on what comes in.
+
+    The model is proven first (again only when it has changed); then the very agent that a device runs takes
+    over this terminal. Ctrl-C stops it with a summary.
+    """
+    from edgekit.model.compile import compile_project
+    from edgekit.process import Command as Program
+    from edgekit.process import replace
+    from edgekit.staging import agent_config, stage
+    from edgekit.state import State
+
+    opened = call.open_project()
+    source = _source(opened, replay)
+    with call.console.working(f"proving {opened.project.model.path}"):
+        compiled = compile_project(opened.project, opened.folder, use_cache=True)
+    state = State(opened.folder)
+    agent = agent_config(opened.project, opened.folder, compiled, source)
+    arguments = ["run", str(stage(agent, compiled.archive, state))]
+    arguments += ["--status", str(state.run_folder / "status.json")]
+    arguments += ["--speed", speed] if speed else []
+    arguments += ["--json"] if as_json else []
+    arguments += ["--verbose"] if call.console.verbose else []
+    # `-P`: what lies about in the working folder is no module of the agent's
+    replace(Program((sys.executable, "-P", "-m", "edge_agent", *arguments), env=_python_path()))
+
+
+def _python_path() -> dict[str, str]:
+    """Let Python find the agent of this very EdgeKit where that is a checkout and not installed."""
+    from edgekit.resources import PACKAGE
+
+    root = PACKAGE.parent
+    if not (root / "pyproject.toml").is_file():
+        return {}
+    return {"PYTHONPATH": os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))}
+
+
+def _source(opened: OpenProject, replay: Path | None) -> config.Source:
+    from edge_agent import config
+    from edgekit.project import StreamInput
+
+    project = opened.project
+    if not isinstance(project.input, StreamInput):
+        raise ConfigError(
+            '`run` needs a stream of samples; this project calls its model with named tensors (`[input] kind = "tensor"`)',
+            hint='use it from Python: `edgekit.compile("edgekit.toml").predict({...})`',
+        )
+    if replay is None:
+        if project.source is None:
+            raise ConfigError(
+                "the project has no [source] to read samples from",
+                hint="play a recording with `edgekit run --replay FILE`, or add a [source] to edgekit.toml",
+            )
+        if isinstance(project.source, config.ReplaySource):
+            _readable(opened.resolve(project.source.path))
+        return project.source
+    _readable(replay)
+    columns = (
+        project.source or config.Columns()
+    )  # another recording may be without the label of [test]
+    return config.ReplaySource(
+        path=str(replay.absolute()), time=columns.time, label=columns.label, group=columns.group
+    )
+
+
+def _readable(path: Path) -> None:
+    """Say that a recording is missing before seconds go into the proof."""
+    if not path.is_file():
+        raise DataError(f"there is no recording `{path}`")

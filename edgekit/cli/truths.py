@@ -1,0 +1,49 @@
+"""The two truths that `check` and `eval` begin with: is the engine right, and is the pipeline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgekit.cli.console import Console
+    from edgekit.cli.invocation import OpenProject
+    from edgekit.model.compile import CompiledModel
+    from edgekit.model.golden.golden import GoldenReport
+    from edgekit.model.proof.prove import Proof
+
+
+def compare(opened: OpenProject, compiled: CompiledModel) -> GoldenReport:
+    """Hold the pipeline against the golden record, if the project has one."""
+    from edgekit.model.golden.golden import GoldenReport, compare_golden
+    from edgekit.project import StreamInput
+
+    project = opened.project
+    if project.test is None or project.test.golden is None:
+        return GoldenReport.not_checked()
+    channels = project.input.channels if isinstance(project.input, StreamInput) else ()
+    return compare_golden(compiled, opened.resolve(project.test.golden), channels=channels)
+
+
+def show(proof: Proof, golden: GoldenReport, console: Console) -> None:
+    """Print both lines."""
+    if proof.verdict == "proven":
+        console.say(
+            _marked(f"engine: equal to the reference ({measured(proof)})", "green", console)
+        )
+    else:
+        console.say(_marked(f"engine: not equal to the reference: {proof.reason}", "red", console))
+    colour = {"equal": "green", "differs": "red"}.get(golden.verdict, "yellow")
+    hint = f" ({golden.hint})" if golden.hint else ""
+    console.say(_marked(f"{golden.sentence}{hint}", colour, console))
+
+
+def measured(proof: Proof) -> str:
+    """Say how near the engine came to the reference."""
+    worst = proof.worst
+    return f"largest error {worst.max_abs_error:.2g}, {worst.tolerance:.2g} allowed"
+
+
+def _marked(line: str, colour: str, console: Console) -> str:
+    name, colon, rest = line.partition(":")
+    verdict, bracket, more = rest.partition(" (")
+    return f"{name}{colon}{console.style(verdict, colour)}{bracket}{more}"

@@ -1,0 +1,65 @@
+"""From a project and its compiled model to what the agent runs: agent.json and the archive beside it."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING
+
+from edge_agent import config, schema
+from edgekit.project import StreamInput
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edgekit.model.compile import CompiledModel
+    from edgekit.project import Project
+    from edgekit.state import State
+
+ARCHIVE_NAME = "model.nnef.tar"
+
+
+def agent_config(
+    project: Project, folder: Path, compiled: CompiledModel, source: config.Source
+) -> config.AgentConfig:
+    """
+    Resolve a stream project for an agent on this machine; its paths become absolute.
+
+    A project without a sink shows what happens in the terminal.
+    """
+    stream = project.input
+    if not isinstance(stream, StreamInput):
+        raise TypeError("only streams have an agent")
+    if isinstance(source, config.ReplaySource):
+        source = replace(source, path=str((folder / source.path).absolute()))
+    return config.AgentConfig(
+        name=project.project.name,
+        version=project.project.version,
+        model=config.Archive(
+            path=ARCHIVE_NAME,
+            sha256=compiled.sha256,
+            engine=compiled.engine,
+            registries=compiled.registries,
+        ),
+        labels=compiled.labels,
+        input=config.Stream(
+            **{item.name: getattr(stream, item.name) for item in fields(config.Stream)}
+        ),
+        output=config.Output(kind=project.output.kind),
+        source=source,
+        decision=project.decision,
+        sinks=tuple(_absolute(sink, folder) for sink in project.sink) or (config.TerminalSink(),),
+    )
+
+
+def stage(agent: config.AgentConfig, archive: bytes, state: State) -> Path:
+    """Write the archive, then the agent.json that names it; return the path of agent.json."""
+    path = state.run_folder / "agent.json"
+    state.write(state.run_folder / ARCHIVE_NAME, archive)
+    state.write(path, schema.to_text(agent).encode())
+    return path
+
+
+def _absolute(sink: config.Sink, folder: Path) -> config.Sink:
+    if isinstance(sink, config.JsonlSink):
+        return replace(sink, path=str((folder / sink.path).absolute()))
+    return sink

@@ -1,0 +1,51 @@
+"""Atomic files: the old content or the new one, and nothing lying about."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from edgekit.atomic import write_file
+from edgekit.errors import EdgeKitError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    """Folders are made; nothing but the file is left."""
+    path = tmp_path / "a" / "b.json"
+
+    write_file(path, b"one")
+    write_file(path, b"two")
+
+    assert path.read_bytes() == b"two"
+    assert [item.name for item in path.parent.iterdir()] == ["b.json"]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_write_that_is_cut_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    """A full disk and Ctrl-C come between two versions, never into one."""
+    path = tmp_path / "b.json"
+    write_file(path, b"old")
+
+    def fail(_descriptor: int) -> None:
+        raise error
+
+    monkeypatch.setattr(os, "fsync", fail)
+
+    with pytest.raises((EdgeKitError, KeyboardInterrupt)):
+        write_file(path, b"new")
+
+    assert path.read_bytes() == b"old"
+    assert [item.name for item in tmp_path.iterdir()] == ["b.json"]
+
+
+def test_a_folder_in_the_way_is_a_sentence(tmp_path: Path) -> None:
+    """The error names the file."""
+    with pytest.raises(EdgeKitError, match="cannot write"):
+        write_file(tmp_path, b"x")

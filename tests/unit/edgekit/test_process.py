@@ -1,0 +1,127 @@
+"""Starting programs: what they print comes back, and nothing of them is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from edgekit.errors import ToolError
+from edgekit.process import Command, Running, replace, run
+
+
+def test_a_command_prints_as_a_line_to_paste() -> None:
+    """Folder, variables and arguments are quoted as a shell wants them."""
+    command = Command(("cargo", "build", "a b"), env={"FLAGS": "-C x"}, cwd=Path("/tmp/my folder"))
+
+    assert str(command) == "cd '/tmp/my folder' && FLAGS='-C x' cargo build 'a b'"
+
+
+def test_run_returns_what_was_printed(tmp_path: Path) -> None:
+    """Standard input goes in; both outputs, the exit code, the folder and the environment come back."""
+    script = "import os, sys; print(os.getcwd(), os.environ['WORD'], input()); sys.exit(3)"
+    command = Command((sys.executable, "-c", script), env={"WORD": "hello"}, cwd=tmp_path)
+
+    finished = run(command, stdin=b"there\n")
+
+    assert finished.stdout == f"{tmp_path} hello there\n"
+    assert (finished.returncode, finished.timed_out) == (3, False)
+
+
+def test_a_missing_program_is_a_sentence() -> None:
+    """The error names the program and says how to get it."""
+    with pytest.raises(ToolError, match="`no-such-program-here` is not on PATH") as caught:
+        run(Command(("no-such-program-here",)), hint="apt install it")
+
+    assert caught.value.hint == "apt install it"
+
+
+def test_a_program_that_does_not_start_is_a_sentence(tmp_path: Path) -> None:
+    """A file that is executable but no program is a ToolError, not an OSError."""
+    broken = tmp_path / "broken"
+    broken.write_bytes(b"\x7fELF nothing")
+    broken.chmod(0o755)
+
+    with pytest.raises(ToolError, match="cannot start"):
+        run(Command((str(broken),)))
+
+
+def test_a_timeout_kills_the_whole_group(tmp_path: Path) -> None:
+    """A grandchild of a command that takes too long is gone as well."""
+    note = tmp_path / "pid"
+    script = (
+        "import subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        f"open({str(note)!r}, 'w').write(str(child.pid))\n"
+        "time.sleep(60)"
+    )
+    started = time.monotonic()
+
+    finished = run(Command((sys.executable, "-c", script)), timeout_s=2.0)
+
+    assert finished.timed_out
+    assert time.monotonic() - started < 30
+    assert _is_gone(int(note.read_text()))
+
+
+def test_ctrl_c_kills_the_command(tmp_path: Path) -> None:
+    """An interrupt while waiting ends the child before it goes on."""
+    note = tmp_path / "pid"
+    script = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    threading.Timer(1.5, os.kill, [os.getpid(), signal.SIGINT]).start()
+
+    with pytest.raises(KeyboardInterrupt):
+        run(Command((sys.executable, "-c", script)))
+
+    assert _is_gone(int(note.read_text()))
+
+
+def test_leaving_the_block_ends_what_still_runs() -> None:
+    """Two commands side by side: an error in one does not leave the other behind."""
+    with Running(Command((sys.executable, "-c", "import time; time.sleep(60)"))) as running:
+        running.kill()
+        finished = running.wait()
+
+    assert finished.returncode == -signal.SIGKILL
+
+
+def test_replace_becomes_the_program(tmp_path: Path) -> None:
+    """The process keeps its id: there is no parent that waits."""
+    script = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from edgekit.process import Command, replace\n"
+        "print(os.getpid())\n"
+        "inner = 'import os; print(os.getpid(), os.environ[\"WORD\"], os.getcwd())'\n"
+        f"replace(Command((sys.executable, '-c', inner), env={{'WORD': 'hi'}}, cwd=Path({str(tmp_path)!r})))"
+    )
+    finished = run(
+        Command((sys.executable, "-c", script), env={"PYTHONPATH": os.pathsep.join(sys.path)})
+    )
+
+    before, after = finished.stdout.splitlines()
+    assert after == f"{before} hi {tmp_path}"
+
+
+def test_replace_by_a_missing_program_is_a_sentence() -> None:
+    """What cannot be started is said before anything is given up."""
+    with pytest.raises(ToolError, match="`no-such-program-here`"):
+        replace(Command(("no-such-program-here",)))
+
+
+def _is_gone(pid: int) -> bool:
+    """Tell whether a process has ended, waiting a moment for init to collect it."""
+    for _ in range(100):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except OSError:
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.05)
+    return False
