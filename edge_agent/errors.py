@@ -48,11 +48,23 @@ class ModelError(EdgeKitError):
 
 
 class NotProven(ModelError):  # noqa: N818 (the public name of the verdict)
-    """The converted model is not equal to its reference; `proof` is the evidence (the host's `edgekit.model.proof.prove.Proof`)."""
+    """
+    The converted model is not equal to its reference.
 
-    def __init__(self, message: str, *, hint: str | None = None, proof: Any = None) -> None:
+    `proof` is the evidence (the host's `edgekit.model.proof.prove.Proof`), `rewrites` what was done to the model before.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        proof: Any = None,
+        rewrites: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(message, hint=hint)
         self.proof = proof
+        self.rewrites = rewrites
 
 
 class VerificationFailed(EdgeKitError):  # noqa: N818 (reads as the sentence it is)

@@ -67,7 +67,7 @@ def command(call: Invocation, *, as_json: bool) -> None:
     else:
         _show(report, mode, call.console)
     if golden.verdict == "differs":
-        raise NotProven(f"the pipeline differs from your golden: {golden.reason}", hint=golden.hint)
+        raise truths.differs(golden)
 
 
 def _examine(call: Invocation, opened: OpenProject) -> _Report:
@@ -133,7 +133,7 @@ def _refused_facts(refused: NotProven, mode: str) -> dict[str, Any]:
         "reason": refused.message,
         **(proof.to_json() if proof is not None else unknown),
         "mode": mode,
-        "rewrites": [],
+        "rewrites": list(refused.rewrites),
         "archive": None,
         "pipeline": None,
         "findings": [],

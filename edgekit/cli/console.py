@@ -70,13 +70,14 @@ class Console:
         """Print names and values in two columns; a value may have several lines."""
         width = max((len(name) for name, _ in rows), default=0)
         for name, value in rows:
-            first, *more = value.splitlines() or [""]
+            first, *more = printable(value).splitlines() or [""]
             self.say(f"  {name:<{width}}  {first}".rstrip())
             for line in more:
                 self.say(f"  {'':<{width}}  {line}")
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table: first column left, all others right."""
+        rows = [[printable(cell) for cell in row] for row in rows]
         widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
         for index, row in enumerate((header, *rows)):
             cells = [
@@ -99,6 +100,14 @@ class Console:
             if shown:
                 _write(sys.stderr, "\r\x1b[K")
                 sys.stderr.flush()
+
+
+def printable(text: str) -> str:
+    """Show control characters instead of sending them: names out of a model's file must not steer the terminal."""
+    return "".join(
+        mark if (mark >= " " and mark != "\x7f") or mark in "\n\t" else f"\\x{ord(mark):02x}"
+        for mark in text
+    )
 
 
 def bar(share: float, width: int = 20) -> str:

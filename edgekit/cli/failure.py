@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgekit.cli.console import printable
 from edgekit.errors import EdgeKitError, ToolError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def report(error: BaseException, console: Console) -> int:
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
     message, hint, code = _explain(error)
+    message, hint = printable(message), printable(hint or "")
     console.error(f"{console.style('error:', 'red', stream=sys.stderr)} {message}")
     if hint:
         console.error(f"{console.style('hint:', 'yellow', stream=sys.stderr)} {hint}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edgekit.errors import NotProven
+
 if TYPE_CHECKING:
     from edgekit.cli.console import Console
     from edgekit.cli.invocation import OpenProject
@@ -22,6 +24,11 @@ def compare(opened: OpenProject, compiled: CompiledModel) -> GoldenReport:
         return GoldenReport.not_checked()
     channels = project.input.channels if isinstance(project.input, StreamInput) else ()
     return compare_golden(compiled, opened.resolve(project.test.golden), channels=channels)
+
+
+def differs(golden: GoldenReport) -> NotProven:
+    """Return the error for a pipeline that is not the one in the golden record."""
+    return NotProven(f"the pipeline differs from your golden: {golden.reason}", hint=golden.hint)
 
 
 def show(proof: Proof, golden: GoldenReport, console: Console) -> None:

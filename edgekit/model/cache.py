@@ -51,6 +51,7 @@ def key(sha256: str, spec: GraphSpec | None, hop: int | None) -> str:
         "code": _code(),
         "runtime": [
             edgekit_runtime.__version__,
+            *_build(),
             edgekit_runtime.engine().version,
             *edgekit_runtime.engine().registries,
         ],
@@ -119,6 +120,13 @@ def _write(path: Path, data: bytes) -> None:
 
 def _digest(content: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _build() -> list[str]:
+    """Return what tells one build of the engine from another of the same version."""
+    folder = Path(str(edgekit_runtime.__file__)).parent
+    found = [(file.name, file.stat()) for file in sorted(folder.glob("_native.*"))]
+    return [f"{name} {facts.st_size} {facts.st_mtime_ns}" for name, facts in found]
 
 
 @cache

@@ -169,6 +169,7 @@ def test_a_golden_record_is_held_against(project: Path) -> None:
     edgekit.golden(raw, outputs[:, ::-1], project / "golden.npz")
     differs = edgekit_process(project, "check", "--json")
     after = edgekit_process(project)
+    judged = edgekit_process(project, "eval", "--json")
 
     assert equal.returncode == 0
     assert "pipeline: equal to your golden (20 windows" in equal.stdout
@@ -176,6 +177,8 @@ def test_a_golden_record_is_held_against(project: Path) -> None:
     assert json.loads(differs.stdout)["pipeline"]["verdict"] == "differs"
     assert "error: the pipeline differs from your golden" in differs.stderr
     assert "next: edgekit check" in after.stdout
+    assert judged.returncode == 3
+    assert json.loads(judged.stdout)["pipeline"]["verdict"] == "differs"
 
 
 def test_an_accuracy_below_the_bound_fails(project: Path) -> None:

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import edgekit
 from edgekit.model.compile import compile_project
-from edgekit.model.evaluation.evaluate import columns_of, evaluate
+from edgekit.model.evaluation.evaluate import evaluate
 from edgekit.model.golden.golden import compare_golden
 from edgekit.model.meaning.meaning import findings
 from edgekit.model.recorded import recorded_windows
@@ -84,7 +84,7 @@ def test_logits_are_noticed_and_softmax_mends_it(tmp_path: Path) -> None:
     path = record(tmp_path / "r.csv", noisy(1, 0, "left", 60) + noisy(0, 1, "right", 60))
     labels, threshold = 'labels = ["left", "right"]\n@', "[decision]\nthreshold = 0.9\n"
     opened, compiled = project(tmp_path, labels + threshold)
-    seen = recorded_windows(path, opened.input, columns_of(opened))  # type: ignore[arg-type]
+    seen = recorded_windows(path, opened.input, opened.columns)  # type: ignore[arg-type]
 
     (finding,) = findings(compiled, seen, opened)
     assert finding.severity == "warning"

@@ -12,7 +12,7 @@ import pytest
 
 import edgekit
 from edgekit.model.compile import compile_project
-from edgekit.model.evaluation.evaluate import columns_of, evaluate
+from edgekit.model.evaluation.evaluate import evaluate
 from edgekit.model.golden.golden import compare_golden
 from edgekit.model.meaning.meaning import findings
 from edgekit.model.recorded import recorded_windows
@@ -63,7 +63,7 @@ def har(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, CompiledMode
     folder = tmp_path_factory.mktemp("har")
     (folder / "edgekit.toml").write_text(PROJECT)
     project = Project.load(folder / "edgekit.toml")
-    recorded = recorded_windows(HAR / "stream_26hz_mg.csv", project.input, columns_of(project))  # type: ignore[arg-type]
+    recorded = recorded_windows(HAR / "stream_26hz_mg.csv", project.input, project.columns)  # type: ignore[arg-type]
     return project, compile_project(project, folder, recorded=recorded.raw, use_cache=False)
 
 
@@ -127,7 +127,7 @@ def test_the_notebooks_mistake_is_found(
 def test_nothing_is_odd_about_the_recording(har: tuple[Project, CompiledModel]) -> None:
     """No finding on a model and a recording that belong together."""
     project, compiled = har
-    recorded = recorded_windows(HAR / "stream_26hz_mg.csv", project.input, columns_of(project))  # type: ignore[arg-type]
+    recorded = recorded_windows(HAR / "stream_26hz_mg.csv", project.input, project.columns)  # type: ignore[arg-type]
 
     assert recorded.labels == ("stationary", "walking", "running")
     assert findings(compiled, recorded, project) == ()

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from edge_agent.config import Columns
 from edge_agent.recording import RecordingReader
 from edgekit.errors import ConfigError, DataError, ModelError
 from edgekit.model.evaluation.agreement import AgreementCount
@@ -43,15 +42,6 @@ NEW_RECORDING: Final = ("start", "group")
 """Restarts after which the agent's decision rule knows nothing of before."""
 
 
-def columns_of(project: Project) -> Columns:
-    """Return which columns of a labelled recording are what: `[test] label`, and time and group as `[source]` names them."""
-    label = None if project.test is None else project.test.label
-    source = project.source
-    if source is None:
-        return Columns(label=label)
-    return Columns(time=source.time, label=label or source.label, group=source.group)
-
-
 def evaluate(compiled: CompiledModel, path: Path, project: Project) -> Evaluation:
     """
     Run a recording through both pipelines and judge every window that has one true label.
@@ -70,7 +60,7 @@ def evaluate(compiled: CompiledModel, path: Path, project: Project) -> Evaluatio
     check_labels(spec, compiled.labels, engine.outputs)
     ignore = () if project.test is None else project.test.ignore
     judge = make_judge(spec.output_kind, compiled.labels, engine.outputs, ignore, project.decision)
-    reader = RecordingReader(path, stream, columns_of(project))
+    reader = RecordingReader(path, stream, project.columns)
     agreement = AgreementCount(spec.output_kind, compiled.labels, project.decision, sequence=True)
     tally = Tally(compiled.reference().predict, judge, agreement)
     cutter = WindowCutter(

@@ -165,9 +165,10 @@ def _refused(
     """Return the error, with the suspected operator where there is a wrong number to look for."""
     message = f"`{source.path}` is refused: {proof.reason}"
     hint = "do not use this model as it is: what was tried and what came of it is in `edgekit check --json`"
+    rewrites = tuple(attempt.converted["rewrites"])
     bad = proof.first_bad
     if bad is None:
-        return NotProven(message, hint=hint, proof=proof)
+        return NotProven(message, hint=hint, proof=proof, rewrites=rewrites)
     tried = attempt.tried
     of_kind = [index for index in attempt.kept if tried.kinds[index] == bad.kind]
     frame = {name: array[[of_kind[bad.frame]]] for name, array in tried.inputs.items()}
@@ -176,4 +177,6 @@ def _refused(
         hint = "export the model in float32, not quantised: then it can be proven"
     elif found.operator:
         hint = f"export the model without {found.chain}, which the engine computes differently"
-    return NotProven(f"{message}; {found}", hint=hint, proof=replace(proof, suspect=found))
+    return NotProven(
+        f"{message}; {found}", hint=hint, proof=replace(proof, suspect=found), rewrites=rewrites
+    )

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from edgekit.cli.console import Console, bar, size
+from edgekit.cli.console import Console, bar, printable, size
 
 
 class Terminal(io.TextIOWrapper):
@@ -137,3 +137,13 @@ def test_a_bar_stays_in_its_width(share: float, drawn: str) -> None:
 def test_sizes_are_short(count: int, text: str) -> None:
     """Three digits are enough for people."""
     assert size(count) == text
+
+
+def test_control_characters_are_shown_not_sent(capsys: pytest.CaptureFixture[str]) -> None:
+    """A tensor's name from a hostile file cannot clear the screen or set the terminal's title."""
+    console = Console()
+    console.facts([("output", "a\x1b[2Jb\nc")])
+    console.table(["name"], [["x\x07\x7f"]])
+
+    assert printable("tab\t, newline\n, é█") == "tab\t, newline\n, é█"
+    assert capsys.readouterr().out == "  output  a\\x1b[2Jb\n          c\n  name\n  x\\x07\\x7f\n"
