@@ -1,125 +1,26 @@
-"""`python -m edge_agent run agent.json`: the agent as a process."""
+"""
+`python -m edge_agent run agent.json`: the agent as a process.
 
-from __future__ import annotations
+It ends without a traceback from its first moment: the signals are taken care of before the imports that take long.
+"""
 
-import argparse
-import json
-import math
-import os
+import signal
 import sys
-import traceback
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from edge_agent import agent, config
-from edge_agent.errors import ConfigError, EdgeKitError
-from edge_agent.schema import read_agent_config
-from edge_agent.stop import stop_on_signals
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-INTERRUPTED = 130
+ENDINGS = {signal.SIGINT: 130, signal.SIGTERM: 0, signal.SIGHUP: 0}
+"""Exit codes by signal, the same as those of a run that is stopped."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
-    options = _parser().parse_args(arguments)
-    try:
-        return _run(options)
-    except EdgeKitError as error:
-        if options.verbose:
-            traceback.print_exc()
-        _report(error)
-        return error.exit_code
-    except OSError as error:
-        # Sources, sinks and status report their own: this is standard output. Python would fail on it again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        if isinstance(error, BrokenPipeError):
-            return 0  # whoever read it has seen enough (`| head`)
-        _report(EdgeKitError(f"cannot write to standard output: {error.strerror}"))
-        return EdgeKitError.exit_code
-    except KeyboardInterrupt:
-        return INTERRUPTED
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m edge_agent", description="EdgeKit's agent.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    run = commands.add_parser("run", help="run the model on a stream of samples")
-    run.add_argument(
-        "config", type=Path, metavar="AGENT_JSON", help="configuration; the archive lies beside it"
-    )
-    run.add_argument(
-        "--replay", metavar="FILE", help="play this recording instead of the configured source"
-    )
-    run.add_argument(
-        "--speed", type=_speed, metavar="X|max", help="speed of a replay, as a factor of real time"
-    )
-    run.add_argument(
-        "--json", action="store_true", help="print the summary as JSON, and nothing else"
-    )
-    run.add_argument(
-        "--status", type=Path, metavar="FILE", help="write the status here, once a second"
-    )
-    run.add_argument("-v", "--verbose", action="store_true", help="show where an error comes from")
-    return parser
-
-
-def _run(options: argparse.Namespace) -> int:
-    configuration = _replayed(read_agent_config(options.config), options.replay)
-    if options.speed is not None and not isinstance(configuration.source, config.ReplaySource):
-        raise ConfigError("`--speed` is for a recording", hint="name one with `--replay FILE`")
-    with stop_on_signals() as stop:
-        facts = agent.run(
-            configuration,
-            options.config.parent,
-            stop,
-            speed=1.0 if options.speed is None else options.speed,
-            status=options.status,
-            terminal=None if options.json else sys.stdout,
-        )
-        text = (
-            json.dumps(facts.to_json(), indent=2, allow_nan=False)
-            if options.json
-            else facts.to_text()
-        )
-        if sys.stdout is not None:  # a service may run without
-            encoding = sys.stdout.encoding
-            sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
-            sys.stdout.flush()
-        return stop.exit_code
-
-
-def _replayed(configuration: config.AgentConfig, path: str | None) -> config.AgentConfig:
-    if path is None:
-        return configuration
-    columns = configuration.source
-    source = config.ReplaySource(
-        path=path, time=columns.time, label=columns.label, group=columns.group
-    )
-    return replace(configuration, source=source)
-
-
-def _speed(text: str) -> float:
-    if text == "max":
-        return agent.FASTEST
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = math.nan
-    if not 0 < speed < math.inf:
-        raise argparse.ArgumentTypeError(f"`{text}` is no positive number and not `max`")
-    return speed
-
-
-def _report(error: EdgeKitError) -> None:
-    lines = [f"error: {error.message}"]
-    if error.hint:
-        lines.append(f"hint: {error.hint}")
-    sys.stderr.write("\n".join(lines) + "\n")
+def leave(number: int, _frame: object) -> None:
+    """End the process; a run has handlers of its own."""
+    sys.exit(ENDINGS[signal.Signals(number)])
 
 
 if __name__ == "__main__":
+    for ending in ENDINGS:
+        if signal.getsignal(ending) is not signal.SIG_IGN:  # as `nohup` has it
+            signal.signal(ending, leave)
+
+    from edge_agent.command_line import main
+
     sys.exit(main())

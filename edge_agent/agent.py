@@ -19,24 +19,21 @@ from edge_agent.status import StatusFile
 if TYPE_CHECKING:
     from edge_agent.sinks import Sink
     from edge_agent.sources import Source
-    from edge_agent.stop import Stop
-    from edge_agent.summary import Facts
 
 FASTEST = math.inf
 """Speed of a replay that waits for nothing."""
 
 
-def run(  # noqa: PLR0913 (what one can choose about a run, given by name)
+def make_pipeline(
     agent: config.AgentConfig,
     folder: Path,
-    stop: Stop,
     *,
     speed: float = 1.0,
     status: Path | None = None,
     terminal: TextIO | None = None,
-) -> Facts:
+) -> Pipeline:
     """
-    Run `agent`, whose archive lies in `folder`, and return the accounts of the run.
+    Return the pipeline of `agent`, whose archive lies in `folder`.
 
     `speed` is a replay's factor of real time; `terminal` is where terminal sinks write, None for nowhere.
     Raises EdgeKitError when the model, the source or a sink cannot be used.
@@ -44,7 +41,7 @@ def run(  # noqa: PLR0913 (what one can choose about a run, given by name)
     latency = LatencyHistogram()
     stream = open_stream(agent, folder)
     source = open_source(agent, speed)
-    pipeline = Pipeline(
+    return Pipeline(
         agent,
         stream,
         source,
@@ -52,7 +49,6 @@ def run(  # noqa: PLR0913 (what one can choose about a run, given by name)
         status=StatusFile(status) if status else None,
         latency=latency,
     )
-    return pipeline.run(stop)
 
 
 def open_source(agent: config.AgentConfig, speed: float) -> Source:

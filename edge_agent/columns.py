@@ -9,13 +9,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edge_agent.errors import DataError
+from edge_agent.number import read_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edge_agent.config import Columns
 
-DELIMITERS = ",;\t"
+WHITESPACE = " "
+"""As a delimiter: any run of spaces and tabs."""
+DELIMITERS = (",", ";", "\t", WHITESPACE)
 LISTED_NAMES = 12
 LONGEST_NAME = 40
 """A message shows so many names, and so much of each: a file may have any."""
@@ -56,6 +59,8 @@ class Layout:
     time: int | None = None
     label: int | None = None
     group: int | None = None
+    group_named: bool = False
+    """Whether the user named the column of the group; else it is a guess by its name."""
     notes: tuple[str, ...] = ()
 
     @property
@@ -74,10 +79,11 @@ def read_header(line: str, channels: Sequence[str] = ()) -> tuple[str, list[str]
     """
     Return the delimiter of a CSV header and its names: the one that finds most channels, then most columns.
 
+    Names may hold spaces, so whitespace delimits only where it finds more channels than any other delimiter.
     Raises csv.Error if no delimiter makes sense of the quotes.
     """
     wanted = {_plain(name) for name in channels}
-    found: list[tuple[int, int, str, list[str]]] = []
+    found: list[tuple[int, bool, int, str, list[str]]] = []
     refused: list[csv.Error] = []
     for delimiter in DELIMITERS:
         try:
@@ -85,17 +91,18 @@ def read_header(line: str, channels: Sequence[str] = ()) -> tuple[str, list[str]
         except csv.Error as error:  # the quotes end before another delimiter
             refused.append(error)
             continue
-        found.append((len(wanted & set(map(_plain, names))), len(names), delimiter, names))
+        channels_found = len(wanted & set(map(_plain, names)))
+        found.append((channels_found, delimiter != WHITESPACE, len(names), delimiter, names))
     if not found:
         raise refused[0]
-    _, _, delimiter, names = max(found, key=lambda candidate: candidate[:2])
+    *_, delimiter, names = max(found, key=lambda candidate: candidate[:3])
     return delimiter, names
 
 
 def read_row(line: str, delimiter: str) -> list[str]:
     """Split one CSV line; raise csv.Error for an open quote or a field over csv's limit."""
     if '"' not in line:
-        return line.split(delimiter)
+        return line.split(None if delimiter == WHITESPACE else delimiter)
     return next(csv.reader((line,), delimiter=delimiter, strict=True, skipinitialspace=True))
 
 
@@ -103,10 +110,15 @@ def all_numbers(fields: Sequence[str]) -> bool:
     """Return whether every field is a number: a row of samples, not a header."""
     try:
         for field in fields:
-            float(field)
+            read_number(field)
     except ValueError:
         return False
     return bool(fields)
+
+
+def names_all(names: Sequence[str], channels: Sequence[str]) -> bool:
+    """Return whether every channel is among the names."""
+    return set(map(_plain, channels)) <= set(map(_plain, names))
 
 
 def match(names: Sequence[str], channels: Sequence[str], columns: Columns, where: str) -> Layout:
@@ -136,7 +148,14 @@ def match(names: Sequence[str], channels: Sequence[str], columns: Columns, where
             if not named and _base(names[position]) != role:
                 notes.append(f"column `{names[position]}` is taken as {role}, by its name")
         roles[role] = position
-    layout = Layout(tuple(names), positions, roles["time"], roles["label"], roles["group"])
+    layout = Layout(
+        tuple(names),
+        positions,
+        roles["time"],
+        roles["label"],
+        roles["group"],
+        group_named=bool(columns.group),
+    )
     if layout.unused:
         notes.append(f"columns that are not used: {_listed(layout.unused)}")
     return replace(layout, notes=tuple(notes))
@@ -197,13 +216,18 @@ def _plain(name: str) -> str:
     return "".join(name.split()).casefold()
 
 
+def no_header(fields: Sequence[str], where: str) -> DataError:
+    """Return the error for a recording that begins with its first sample."""
+    return DataError(
+        f"{where} has no header: its first row is `{','.join(fields)[:60]}`",
+        hint="add a first line with the names of the columns",
+    )
+
+
 def _missing_channels(missing: Sequence[str], names: Sequence[str], where: str) -> DataError:
     wanted = ", ".join(f"`{name}`" for name in missing)
     if all_numbers(names):
-        return DataError(
-            f"{where} has no header: its first row is `{','.join(names)[:60]}`",
-            hint="add a first line with the names of the columns",
-        )
+        return no_header(names, where)
     return DataError(
         f"{where} has no column {wanted}: its columns are {_listed(names)}",
         hint=_near_hint(missing, names)

@@ -94,7 +94,7 @@ class ReplaySource(Columns):
 
 @dataclass(frozen=True, kw_only=True)
 class StdinSource(Columns):
-    """Lines on standard input, CSV (header optional when every column is a channel, in order) or JSONL."""
+    """Lines on standard input: CSV (header optional when every column is a channel, in order), JSONL or `ax:1.0,ay:2.0`."""
 
     kind: Literal["stdin"] = "stdin"
 

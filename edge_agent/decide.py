@@ -81,8 +81,8 @@ class Decider:
             if own >= self._threshold(current) - self._decision.hysteresis:
                 candidate, candidate_score = current, own
         events = self._settle(state, candidate, candidate_score, moment)
-        if events:
-            state.position = None if candidate is None else top
+        if events and candidate is not None:
+            state.position = top
         return label, score, events
 
     def _values(self, values: tuple[float, ...], moment: Moment) -> Step:
@@ -131,6 +131,7 @@ class Decider:
             return ()
         event = Event(*moment, candidate, state.label, score, output)
         state.label = candidate
+        state.position = None  # a state that was left does not come back by its hysteresis
         return (event,)
 
     def _state(self, position: int) -> _State:

@@ -15,6 +15,7 @@ command that the user can do now.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 
@@ -27,6 +28,8 @@ class EdgeKitError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        if hint is not None and sys.version_info >= (3, 11):  # a traceback shows notes
+            self.add_note(f"hint: {hint}")
 
 
 class ConfigError(EdgeKitError):

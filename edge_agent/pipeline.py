@@ -11,6 +11,7 @@ from edge_agent.decide import Decider
 from edge_agent.errors import ConfigError, EdgeKitError
 from edge_agent.latency import LatencyHistogram
 from edge_agent.records import Prediction
+from edge_agent.segments import BLOCK_SAMPLES
 from edge_agent.session import engine_memory
 from edge_agent.status import INTERVAL_S, CpuShare, StatusFile, resident_bytes
 from edge_agent.summary import Facts, Samples
@@ -26,11 +27,15 @@ if TYPE_CHECKING:
     from edge_agent.stop import Stop
 
 
+LONGEST_PUSH_S = 0.1
+"""A push that takes longer is followed by a smaller one, so that a stop is soon honoured."""
+
+
 class Pipeline:
     """
     Runs one configuration until its source ends or a stop is requested.
 
-    One thread does it all; a block is finished before a stop is honoured. `clock` is a monotonic clock in
+    One thread does it all; of a block that takes a slow model long, a stop leaves the rest. `clock` is a monotonic clock in
     seconds, for latencies and for the status.
     """
 
@@ -63,7 +68,13 @@ class Pipeline:
         self._decider = Decider(config.output.kind, config.labels, config.decision)
         self._unpack = struct.Struct(f"<{stream.outputs}f").unpack
         self._began_s = self._status_due_s = clock()
+        self._status_written = False
+        self._status_failures = 0
+        """How many writes of the status have failed since the last that did not."""
+        self._status_failure = ""
 
+        self._push_samples = stream.hop
+        """How many samples the next push has at most; grows while pushes are short."""
         self._segment_samples = 0
         self._segment_windows_end = 0
         self._windowed = 0
@@ -87,7 +98,7 @@ class Pipeline:
                 self._clock()
             )  # a path that cannot be written to fails now, not in a second
             for block in self._source.blocks(stop):
-                self._pass_on(block)
+                self._pass_on(block, stop)
                 now_s = self._clock()
                 if now_s >= self._status_due_s:
                     self._write_status(now_s)
@@ -133,35 +144,59 @@ class Pipeline:
             cpu_share=self._cpu.overall() if cpu_share is None else cpu_share,
             rate_hz=self._config.input.rate_hz,
             rate_hz_measured=self._source.rate_hz_measured,
-            notes=self._source.notes,
+            notes=(*self._source.notes, *self._status_notes()),
         )
 
-    def _pass_on(self, block: Block | None) -> None:
+    def _status_notes(self) -> tuple[str, ...]:
+        if not self._status_failures:
+            return ()
+        return (f"{self._status_failure} (so far {self._status_failures} times in a row)",)
+
+    def _pass_on(self, block: Block | None, stop: Stop) -> None:
         """Take one block through the model and to the sinks; None is a moment without samples."""
         predictions: list[Prediction] = []
         events: list[Event] = []
         if block is not None:
             if block.begin:
                 self._restart(block.begin)
-            self._infer(block, predictions, events)
+            predictions, events = self._infer(block, stop)
         for sink in self._sinks:
             sink.write(predictions, events)
 
-    def _infer(self, block: Block, predictions: list[Prediction], events: list[Event]) -> None:
-        before_s = self._clock()
-        found = self._stream.push(block.samples)
-        if found:
-            self._latency.record((self._clock() - before_s) / len(found), len(found))
+    def _infer(self, block: Block, stop: Stop) -> tuple[list[Prediction], list[Event]]:
+        predictions: list[Prediction] = []
+        events: list[Event] = []
         before = self._segment_samples
-        self._segment_samples += block.count
         window = self._stream.window
-        for end, raw in found:
-            self._windowed += min(end - self._segment_windows_end, window)
-            self._segment_windows_end = end
-            position = end - 1 - before
-            prediction, made = self._decide(self._unpack(raw), block, position)
-            predictions.append(prediction)
-            events += made
+        taken = 0
+        while taken < block.count:
+            if taken and stop.requested:
+                self._count_cut("stop", block.count - taken)
+                break
+            count = min(self._push_samples, block.count - taken)
+            for end, raw in self._push(block, taken, count):
+                self._windowed += min(end - self._segment_windows_end, window)
+                self._segment_windows_end = end
+                prediction, made = self._decide(self._unpack(raw), block, end - 1 - before)
+                predictions.append(prediction)
+                events += made
+            taken += count
+            self._segment_samples += count
+        return predictions, events
+
+    def _push(self, block: Block, start: int, count: int) -> list[tuple[int, bytes]]:
+        """Give the model `count` samples of a block from `start`, and the next push its size."""
+        size = len(block.samples) // block.count
+        before_s = self._clock()
+        found = self._stream.push(block.samples[start * size : (start + count) * size])
+        took_s = self._clock() - before_s
+        if found:
+            self._latency.record(took_s / len(found), len(found))
+        if took_s > LONGEST_PUSH_S:
+            self._push_samples = max(self._stream.hop, count // 2)
+        elif found and self._push_samples < BLOCK_SAMPLES and took_s <= LONGEST_PUSH_S / 2:
+            self._push_samples *= 2
+        return found
 
     def _decide(
         self, values: tuple[float, ...], block: Block, position: int
@@ -177,31 +212,47 @@ class Pipeline:
         else:
             self._predictions[label] = self._predictions.get(label, 0) + 1
         self._events += len(events)
+        for event in events:
+            event.group = block.group
         row = block.first_row + position if block.first_row else 0
-        return Prediction(index, time_s, row, values, label, score), events
+        return Prediction(index, time_s, row, values, label, score, block.group), events
 
     def _restart(self, begin: Begin) -> None:
         """End the segment: what waits for a window will never be in one."""
         self._skipped += self._stream.skipped
-        pending = self._stream.reset()
-        if pending:
-            reason = f"cut_by_{begin}"
-            self._cut[reason] = self._cut.get(reason, 0) + pending
+        self._count_cut(begin, self._stream.reset())
         self._segment_samples = self._segment_windows_end = 0
         self._decider.restart(new_recording=begin in ("start", "group"))
 
+    def _count_cut(self, by: str, count: int) -> None:
+        if count:
+            reason = f"cut_by_{by}"
+            self._cut[reason] = self._cut.get(reason, 0) + count
+
     def _write_status(self, now_s: float) -> None:
         self._status_due_s = now_s + INTERVAL_S
-        if self._status is not None:
-            self._status.write(self.facts(cpu_share=self._cpu.since_last()).to_json())
+        self._renew_status(self.facts(cpu_share=self._cpu.since_last()))
+
+    def _renew_status(self, facts: Facts) -> None:
+        """Write the status. Raises EdgeKitError if the first cannot be written; a later one that cannot is noted."""
+        if self._status is None:
+            return
+        try:
+            self._status.write(facts.to_json())
+        except EdgeKitError as failure:
+            if not self._status_written:
+                raise
+            self._status_failures += 1
+            self._status_failure = failure.message
+        else:
+            self._status_written = True
+            self._status_failures = 0
 
     def _end(self, error: str | None) -> None:
         """Close the sinks, all of them, and write the last status; the first failure among these is raised."""
         failures: list[Exception] = []
         last = [sink.close for sink in self._sinks]
-        if self._status is not None:
-            status = self._status
-            last.append(lambda: status.write(self.facts(error=error).to_json()))
+        last.append(lambda: self._renew_status(self.facts(error=error)))
         for step in last:
             try:
                 step()

@@ -1,7 +1,7 @@
 """
 Recordings: CSV or JSONL bytes in, blocks of float32 samples out.
 
-    lines.LineSplitter → rows.CsvRows or rows.JsonRows → segments.Segmenter → Block
+    lines.LineSplitter → opening.Opening, then rows.Rows → segments.Segmenter → Block
 
 One code path for replaying, for standard input and for the host's evaluation. Memory does not grow with
 the length of the recording.
@@ -9,23 +9,26 @@ the length of the recording.
 
 from __future__ import annotations
 
-import csv
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_agent.columns import Layout, all_numbers, match, read_header
 from edge_agent.errors import DataError
 from edge_agent.lines import LineSplitter
-from edge_agent.rows import CsvRows, JsonRows, Row, RowError, Rows, read_object
+from edge_agent.live_opening import LiveOpening
+from edge_agent.opening import FileOpening
+from edge_agent.rows import RowError
 from edge_agent.segments import BLOCK_SAMPLES, Segmenter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import FileIO
 
+    from edge_agent.columns import Layout
     from edge_agent.config import Columns, Stream
+    from edge_agent.opening import Opening, Settled
     from edge_agent.records import Block, SampleCounts
+    from edge_agent.rows import Row, Rows
 
 CHUNK_BYTES = 1 << 16
 
@@ -34,8 +37,8 @@ class RecordingParser:
     """
     Reads one recording as its bytes arrive.
 
-    With `live`, what a chunk completes is handed over at once, and a CSV without a header is accepted when
-    it has a column for each channel.
+    With `live`, what a chunk completes is handed over at once, and the recording may begin anywhere
+    (`live_opening`).
     """
 
     def __init__(
@@ -47,14 +50,15 @@ class RecordingParser:
         live: bool = False,
         block_samples: int = BLOCK_SAMPLES,
     ) -> None:
-        self._stream = stream
-        self._columns = columns
         self._where = where
         self._live = live
         self._lines = LineSplitter()
         self._row = 0
+        self._empty = 0
+        """Lines before this one that are rows with an empty value, should another row follow."""
         self._rows: Rows | None = None
-        self._before_header: list[tuple[int, RowError]] = []
+        opening = LiveOpening if live else FileOpening
+        self._opening: Opening = opening(stream.channels, columns, where)
         self._segments = Segmenter(stream, live=live, block_samples=block_samples)
         self.layout: Layout | None = None
         """Which column is what; known after the first rows."""
@@ -66,17 +70,19 @@ class RecordingParser:
             yield from self._segments.flush()
 
     def finish(self) -> Iterator[Block]:
-        """Yield what is left at the end. Raises DataError if there was no sample at all."""
+        """Yield what is left at the end. Raises DataError if there was no sample at all, or not one of use."""
         yield from self._read(self._lines.finish())
-        yield from self._segments.finish()
-        if self._rows is None and self._before_header:
-            raise DataError(
-                f"{self._where} has no line that can be read: {self._before_header[0][1]}"
-            )
         if self._rows is None:
-            raise DataError(f"{self._where} is empty")
-        if not self._segments.counts.read:
+            self._settle(self._opening.finish())
+        yield from self._segments.finish()
+        counts = self._segments.counts
+        if not counts.read:
             raise DataError(f"{self._where} has a header but no samples")
+        if counts.read == sum(counts.dropped.values()):
+            raise DataError(
+                f"no sample of {self._where} could be used: {'; '.join(self._segments.drops)}",
+                hint=self._rows.hint if self._rows else None,
+            )
 
     @property
     def counts(self) -> SampleCounts:
@@ -86,7 +92,8 @@ class RecordingParser:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know about how the recording was read: one sentence each."""
-        return (*(self.layout.notes if self.layout else ()), *self._segments.notes)
+        of_layout = self.layout.notes if self.layout else ()
+        return (*of_layout, *(self._rows.notes if self._rows else ()), *self._segments.notes)
 
     @property
     def rate_hz_measured(self) -> float | None:
@@ -99,86 +106,49 @@ class RecordingParser:
             self._row += 1
             if line is None:
                 self._refuse(RowError("too_long", "the line is longer than 1 MiB"))
+            elif self._rows is not None:
+                self._take_or_wait(self._rows, line)
             elif line and not line.isspace():
-                if self._rows is None:
-                    self._open(line)
-                else:
-                    self._take(self._rows, line)
+                self._settle(self._opening.take(self._row, line))
             if segments.ready:
                 yield from segments.take_ready()
 
-    def _take(self, rows: Rows, line: str) -> None:
+    def _refuse(self, error: RowError) -> None:
+        if self._rows is None:
+            raise DataError(f"{self._where} is no recording: {error} and holds no header")
+        self._segments.add(self._row, error)
+
+    def _settle(self, settled: Settled) -> None:
+        """Take what the first lines have turned out to be."""
+        opening = self._opening
+        if opening.layout is not None and self.layout is None:
+            self.layout, self._rows = opening.layout, opening.rows
+            self._segments.use(opening.layout)
+        for row, line in settled:
+            if isinstance(line, RowError):
+                self._segments.add(row, line)
+            elif self._rows is not None:
+                self._take(self._rows, row, line)
+
+    def _take_or_wait(self, rows: Rows, line: str) -> None:
+        """Take a line; empty ones only when another follows, as many files end with some."""
+        if rows.is_blank(line):
+            return
+        if not line:
+            self._empty += 1
+            return
+        for row in range(self._row - self._empty, self._row):
+            self._take(rows, row, "")
+        self._empty = 0
+        self._take(rows, self._row, line)
+
+    def _take(self, rows: Rows, row: int, line: str) -> None:
         sample: Row | RowError
         try:
             sample = rows.read(line)
         except RowError as error:
             sample = error
-        self._segments.add(self._row, sample)
-
-    def _refuse(self, error: RowError) -> None:
-        if self._rows is None and error.reason == "too_long":
-            raise DataError(f"{self._where} is no recording: {error} and holds no header")
-        if self._rows is None:
-            self._before_header.append((self._row, error))
-        else:
-            self._segments.add(self._row, error)
-
-    def _open(self, line: str) -> None:
-        """Find out from the first line what the recording is."""
-        if line.lstrip()[0] in "{[" or self._before_header:
-            self._open_jsonl(line)
-        else:
-            self._open_csv(line)
-
-    def _open_jsonl(self, line: str) -> None:
-        try:
-            sample = read_object(line)
-        except RowError as error:
-            if len(self._before_header) >= BLOCK_SAMPLES:
-                raise DataError(
-                    f"{self._where} is no JSONL recording: row {self._row}: {error}"
-                ) from None
-            self._refuse(error)
-            return
-        self._use(match(list(sample), self._stream.channels, self._columns, self._where), None)
-        for row, refused in self._before_header:
-            self._segments.add(row, refused)
-        self._before_header.clear()
-        if self._rows is not None:
-            self._take(self._rows, line)
-
-    def _open_csv(self, line: str) -> None:
-        if any(not (mark.isprintable() or mark == "\t") for mark in line) or "\ufffd" in line[:16]:
-            raise DataError(
-                f"{self._where} is no text: {line[:24]!r}",
-                hint="give a CSV with a header or a JSONL file, as UTF-8",
-            )
-        channels = self._stream.channels
-        try:
-            delimiter, names = read_header(line, channels)
-        except csv.Error as error:
-            raise DataError(f"{self._where} has a header that cannot be read: {error}") from None
-        if (
-            self._live
-            and all_numbers(names)
-            and len(names) == len(channels)
-            and set(names) != set(channels)
-        ):
-            layout = Layout(
-                channels,
-                tuple(range(len(channels))),
-                notes=("there is no header: the columns are taken as the channels, in order",),
-            )
-            self._use(layout, delimiter)
-            if self._rows is not None:
-                self._take(self._rows, line)
-            return
-        self._use(match(names, channels, self._columns, self._where), delimiter)
-
-    def _use(self, layout: Layout, delimiter: str | None) -> None:
-        self.layout = layout
-        self._segments.use(layout)
-        self._rows = JsonRows(layout) if delimiter is None else CsvRows(layout, delimiter)
+        self._segments.add(row, sample)
 
 
 class RecordingReader:

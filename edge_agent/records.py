@@ -28,6 +28,8 @@ class Block:
     """True label of every sample, where the recording has one."""
     first_row: int = 0
     """Row of the first sample in its file, counted from 1 as editors do; the others follow without a hole."""
+    group: str | None = None
+    """Which of the recordings in one file it belongs to; None where there is no such column."""
 
     def time_of(self, position: int) -> float:
         """Return the time of the sample at `position`, in seconds on the source's clock."""
@@ -50,6 +52,8 @@ class Prediction:
     label: str | None
     """Class with the highest score, or `anomaly`/`normal`; None where the output means no label."""
     score: float | None
+    group: str | None = None
+    """Which of the recordings in one file it is about; None where there is no such column."""
 
 
 @dataclass(slots=True)
@@ -65,6 +69,8 @@ class Event:
     score: float | None
     output: str | None = None
     """Which value of the output it is about (`kind = "value"`)."""
+    group: str | None = None
+    """As in the prediction; the pipeline's to say, not the decision rule's."""
 
 
 @dataclass(slots=True)
@@ -90,8 +96,8 @@ def finite(value: float | None) -> float | None:
 
 
 def prediction_to_json(prediction: Prediction) -> dict[str, Any]:
-    """Return the prediction as a JSON object; a value that is not finite becomes null."""
-    return {
+    """Return the prediction as a JSON object; a value that is not finite becomes null, no group no key."""
+    document = {
         "type": "prediction",
         "index": prediction.index,
         "time_s": prediction.time_s,
@@ -100,10 +106,13 @@ def prediction_to_json(prediction: Prediction) -> dict[str, Any]:
         "score": finite(prediction.score),
         "values": [finite(value) for value in prediction.values],
     }
+    if prediction.group is not None:
+        document["group"] = prediction.group
+    return document
 
 
 def event_to_json(event: Event) -> dict[str, Any]:
-    """Return the event as a JSON object; `output` is left out where it means nothing."""
+    """Return the event as a JSON object; `output` and `group` are left out where they mean nothing."""
     document = {
         "type": "event",
         "index": event.index,
@@ -114,4 +123,6 @@ def event_to_json(event: Event) -> dict[str, Any]:
     }
     if event.output is not None:
         document["output"] = event.output
+    if event.group is not None:
+        document["group"] = event.group
     return document

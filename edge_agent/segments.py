@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import struct
 from collections import deque
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from edge_agent.records import Block, SampleCounts
@@ -28,6 +29,8 @@ BLOCK_SAMPLES = 256
 """Most samples in a block."""
 FLOAT32_MAX = struct.unpack("<f", b"\xff\xff\x7f\x7f")[0]
 SHORTEST_CALIBRATION = 9
+CHANGING_SHARE = 0.3
+"""A column that changes with so many of the first rows tells no recordings apart."""
 RATE_TOLERANCE = 0.05
 """A measured rate that is further from `rate_hz` is worth a note."""
 
@@ -37,7 +40,9 @@ class Segmenter:
     Makes blocks of rows; `ready` holds those that are complete.
 
     The first rows wait until their time stamps show unit, rate and gap: 257 of a file, and of a live source
-    no more than a window, so that no prediction is late.
+    no more than a window, so that no prediction is late. So the same lines may be judged a little differently
+    when piped in and when replayed: a shorter look at jittering stamps finds another mean period, and with it
+    another longest difference that is no gap. `max_gap_s` makes both the same.
     """
 
     def __init__(self, stream: Stream, *, live: bool, block_samples: int) -> None:
@@ -58,8 +63,10 @@ class Segmenter:
         self._layout: Layout | None = None
         self._timeline: Timeline | None = None
         self._time_note: str | None = None
+        self._group_note: str | None = None
 
         self._begin: Begin = "start"
+        self._grouped = False
         self._group: str | None = None
         self._good: list[float] | None = None
         """The last good value of each channel in this segment."""
@@ -76,7 +83,8 @@ class Segmenter:
     def use(self, layout: Layout) -> None:
         """Take the layout; must come before the first row."""
         self._layout = layout
-        if layout.time is not None:
+        self._grouped = layout.group is not None
+        if layout.time is not None or (self._grouped and not layout.group_named):
             self._waiting = []
 
     def add(self, row: int, sample: Row | RowError) -> None:
@@ -87,7 +95,9 @@ class Segmenter:
             return
         self._waiting.append((row, sample))
         self.counts.pending += 1
-        if len(self._waiting) >= self._calibration:
+        if len(self._waiting) >= self._calibration and (
+            len(self._waiting) >= CALIBRATION_SAMPLES or self._time_moves()
+        ):
             self._calibrate()
 
     def take_ready(self) -> Iterator[Block]:
@@ -122,37 +132,49 @@ class Segmenter:
             notes.append(
                 f"there is no time column: samples are taken as {rate_hz:g} Hz, and gaps cannot be seen"
             )
-        if self._time_note:
-            notes.append(self._time_note)
+        notes += filter(None, (self._time_note, self._group_note))
         measured = self.rate_hz_measured
-        if measured is not None and abs(measured - rate_hz) > RATE_TOLERANCE * rate_hz:
-            notes.append(f"the recording runs at {measured:.4g} Hz, `rate_hz` is {rate_hz:g}")
         timeline = self._timeline
+        rough = timeline is not None and timeline.rate_is_rough
+        if measured and not rough and abs(measured - rate_hz) > RATE_TOLERANCE * rate_hz:
+            notes.append(f"the recording runs at {measured:.4g} Hz, `rate_hz` is {rate_hz:g}")
         if timeline is not None and timeline.gaps:
             gaps = "1 gap" if timeline.gaps == 1 else f"{timeline.gaps} gaps, the longest"
             notes.append(
                 f"{gaps} of {timeline.longest_gap_s:.3g} s; `max_gap_s` sets what a gap is"
             )
-        notes += [
-            f"dropped as {reason.replace('_', ' ')}: {self.counts.dropped[reason]}, first in {example}"
-            for reason, example in self._examples.items()
-        ]
+        notes += self.drops
         if self.counts.held:
             notes.append(
                 f'samples with a value held from before (`on_bad = "hold"`): {self.counts.held}'
             )
         return tuple(notes)
 
+    @property
+    def drops(self) -> list[str]:
+        """What was dropped, a phrase a reason, with an example."""
+        return [
+            f"dropped as {reason.replace('_', ' ')}: {self.counts.dropped[reason]}, first in {example}"
+            for reason, example in self._examples.items()
+        ]
+
+    def _time_moves(self) -> bool:
+        """Return whether the rows that wait show more than one time: a radio may send many with one stamp."""
+        if self._layout is None or self._layout.time is None:
+            return True
+        rows = (sample for _, sample in self._waiting or () if not isinstance(sample, RowError))
+        return len({sample[1] for sample in rows}) > 1
+
     def _calibrate(self) -> None:
         waiting, self._waiting = self._waiting or [], None
         layout = self._layout
+        samples = [sample for _, sample in waiting if not isinstance(sample, RowError)]
+        self._check_group([sample[3] for sample in samples])
         if layout is not None and layout.time is not None:
             runs: list[list[str]] = [[]]
             group = None
-            for _, sample in waiting:
-                if isinstance(sample, RowError):
-                    continue
-                if sample[3] != group:
+            for sample in samples:
+                if self._grouped and sample[3] != group:
                     group = sample[3]
                     runs.append([])
                 runs[-1].append(sample[1])
@@ -169,15 +191,28 @@ class Segmenter:
                 self._timeline = Timeline(scale)
                 self._time_note = scale.note
         self.counts.pending -= len(waiting)
-        for row, sample in waiting:
-            self._accept(row, sample)
+        for row, found in waiting:
+            self._accept(row, found)
+
+    def _check_group(self, groups: list[str]) -> None:
+        """Do without a guessed group that changes so often that no recording could be told apart by it."""
+        layout = self._layout
+        if layout is None or layout.group is None or layout.group_named:
+            return
+        changes = sum(sooner != later for sooner, later in pairwise(groups))
+        if len(groups) >= SHORTEST_CALIBRATION and changes > CHANGING_SHARE * len(groups):
+            self._grouped = False
+            self._group_note = (
+                f"column `{layout.names[layout.group]}` is not used as group: "
+                f"it changes {changes} times in {len(groups)} rows"
+            )
 
     def _accept(self, row: int, sample: Row | RowError) -> None:
         if isinstance(sample, RowError):
             self._drop(row, sample.reason, sample.detail)
             return
         values, time, label, group = sample
-        if group != self._group:
+        if self._grouped and group != self._group:
             self._change_group(group)
         time_s = None
         timeline = self._timeline
@@ -277,6 +312,7 @@ class Segmenter:
                 times_s=tuple(self._times_s),
                 labels=tuple(self._labels),
                 first_row=self._first_row,
+                group=self._group if self._grouped else None,
             )
         )
         self._timeless_samples += count

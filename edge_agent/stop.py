@@ -76,14 +76,22 @@ class StopSignal:
 
 @contextlib.contextmanager
 def stop_on_signals() -> Iterator[StopSignal]:
-    """Turn SIGTERM and Ctrl-C into a stop while the block runs; a second Ctrl-C interrupts at once."""
+    """
+    Turn SIGTERM, SIGHUP and Ctrl-C into a stop while the block runs; a second Ctrl-C interrupts at once.
+
+    A signal that is ignored, as `nohup` has it, stays ignored.
+    """
     stop = StopSignal()
 
     def ask(number: int, _frame: FrameType | None) -> None:
         stop.request(number)
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {
+        number: signal.signal(number, ask)
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
         yield stop
     finally:

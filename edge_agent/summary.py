@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import asdict, dataclass
 from typing import Any
+
+NAME_WIDTH = 8
+NARROWEST = 20
+"""No column is made narrower, however narrow the terminal is."""
+TOGETHER = "\N{NO-BREAK SPACE}"
+"""Stands for a space that no line ends at."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,8 +72,8 @@ class Facts:
         document["notes"] = list(self.notes)
         return document
 
-    def to_text(self) -> str:
-        """Return the facts for people: a line each."""
+    def to_text(self, width: int | None = None) -> str:
+        """Return the facts for people: a line each, continued in its column where it is longer than `width`."""
         lines = [
             ("samples", _samples_text(self.samples)),
             ("windows", f"{self.windows}, {_predictions_text(self)}"),
@@ -77,7 +84,16 @@ class Facts:
             ("time", f"{self.uptime_s:.1f} s, {self.cpu_share:.0%} of a core"),
             *(("note", note) for note in self.notes),
         ]
-        return "\n".join(f"{name:<8} {text}" for name, text in lines)
+        return "\n".join(_in_columns(name, text, width) for name, text in lines)
+
+
+def _in_columns(name: str, text: str, width: int | None) -> str:
+    first = f"{name:<{NAME_WIDTH}} "
+    if width is not None:
+        beside = max(width - len(first), NARROWEST)
+        pieces = textwrap.wrap(text, beside, break_long_words=False, break_on_hyphens=False)
+        text = f"\n{' ' * len(first)}".join(pieces)
+    return f"{first}{text}".replace(TOGETHER, " ")
 
 
 def megabytes(count: int | None) -> str:
@@ -99,7 +115,7 @@ def _samples_text(samples: Samples) -> str:
 
 def _predictions_text(facts: Facts) -> str:
     by_count = sorted(facts.predictions.items(), key=lambda item: (-item[1], item[0]))
-    parts = [f"{label} {count}" for label, count in by_count]
+    parts = [f"{label} {count}".replace(" ", TOGETHER) for label, count in by_count]
     if parts and facts.unlabelled:
         parts.append(f"without a label {facts.unlabelled}")
     text = ": " + ", ".join(parts) if parts else ""

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from edge_agent.columns import UNITS_S
+from edge_agent.number import is_plain, read_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,6 +24,12 @@ GAP_PERIODS = 1.5
 """A longer difference than so many periods is a gap: at least half a sample too late, so one is missing."""
 BURST_SHARE = 0.25
 """When so many differences are zero the stamps come in bursts, one stamp for several samples."""
+ROUNDING = 0.01
+"""Such a part of a tick is an error of floating point, or harmless."""
+BACKWARDS_SHARE = 0.1
+"""A column that runs backwards more often is no clock."""
+ROUGH_SHARE = 0.01
+"""A rate is rough when the stamps' resolution is more of the time measured."""
 LONGEST_INTEGER = 20
 LARGEST_TICK = 1e20
 UNIT_NAMES = {1.0: "seconds", 1e-3: "milliseconds", 1e-6: "microseconds", 1e-9: "nanoseconds"}
@@ -45,6 +52,10 @@ class TimeScale:
     measures_rate: bool = True
     """False for a counter of samples: it shows gaps but no rate."""
     note: str | None = None
+    resolution_s: float = 0.0
+    """The smallest step that the stamps are written with."""
+    repeats: bool = False
+    """Whether several samples share one stamp."""
 
 
 class Timeline:
@@ -58,7 +69,12 @@ class Timeline:
         """The last time stamp; also of a sample that was dropped."""
         self._start: Tick | None = None
         """The first time stamp of the segment."""
+        self._first_change: Tick | None = None
+        """The first stamp of the segment that began with its sample: of stamps that repeat, the second."""
+        self._last_change: Tick = 0
         self._steps = 0
+        """Samples from the first to the last change."""
+        self._since_change = 0
         self._measured_s = 0.0
         self._measured_steps = 0
 
@@ -66,13 +82,15 @@ class Timeline:
         """Take the next time stamp; return what separates it from the one before, if anything does."""
         last, self._tick = self._tick, tick
         if last is None or self._start is None:
-            self._start = tick
+            self._begin(tick)
             return ""
         if 0 <= tick - last <= self.scale.longest:
-            self._steps += 1
+            self._since_change += 1
+            if tick != last:
+                self._change(tick)
             return ""
-        self._measure(last)
-        self._start = tick
+        self._measure()
+        self._begin(tick)
         if tick < last:
             return "backwards"
         self.gaps += 1
@@ -81,24 +99,42 @@ class Timeline:
 
     def interrupt(self) -> None:
         """End the segment for another reason than time: the next stamp is compared with none."""
-        if self._tick is not None:
-            self._measure(self._tick)
-        self._start = None
+        self._measure()
+        self._start = self._first_change = None
 
     @property
     def rate_hz(self) -> float | None:
         """Samples per second within segments; None where the stamps do not tell."""
-        measured_s, steps = self._measured_s, self._measured_steps
-        if self._start is not None and self._tick is not None:
-            measured_s += (self._tick - self._start) * self.scale.unit_s
-            steps += self._steps
+        measured_s, steps = self._measured()
         return steps / measured_s if measured_s > 0 and self.scale.measures_rate else None
 
-    def _measure(self, end: Tick) -> None:
-        if self._start is not None:
-            self._measured_s += (end - self._start) * self.scale.unit_s
-            self._measured_steps += self._steps
-        self._steps = 0
+    @property
+    def rate_is_rough(self) -> bool:
+        """Whether the stamps are too coarse, or too few, to judge the rate by."""
+        return self.scale.resolution_s > ROUGH_SHARE * self._measured()[0]
+
+    def _begin(self, tick: Tick) -> None:
+        self._start = self._last_change = tick
+        self._first_change = None if self.scale.repeats else tick
+        self._steps = self._since_change = 0
+
+    def _change(self, tick: Tick) -> None:
+        if self._first_change is None:
+            self._first_change = tick
+        else:
+            self._steps += self._since_change
+        self._last_change = tick
+        self._since_change = 0
+
+    def _measured(self) -> tuple[float, int]:
+        """Return the seconds that the rate is measured over, and the samples in them."""
+        if self._first_change is None:
+            return self._measured_s, self._measured_steps
+        seconds = (self._last_change - self._first_change) * self.scale.unit_s
+        return self._measured_s + seconds, self._measured_steps + self._steps
+
+    def _measure(self) -> None:
+        self._measured_s, self._measured_steps = self._measured()
 
 
 def calibrate(
@@ -120,6 +156,9 @@ def calibrate(
     if parse is None:
         return f"column `{name}` is not used as time: `{texts[0][:40] if texts else ''}` is no number and no ISO 8601 time"
     differences, positive = _differences(runs, parse)
+    pairs = sum(max(0, len(run) - 1) for run in runs)
+    if pairs - len(differences) > max(1, BACKWARDS_SHARE * pairs):
+        return f"column `{name}` is not used as time: it runs backwards"
     if differences and not positive:
         return f"column `{name}` is not used as time: it never grows"
     iso = parse is parse_iso
@@ -140,13 +179,21 @@ def calibrate(
             note = f"column `{name}` counts samples: it shows gaps, but no rate"
     if max_gap_s is not None:
         longest = max_gap_s / unit_s
-    return TimeScale(parse, unit_s, longest * (1 + 1e-9), not counter, note)
+    return TimeScale(
+        parse,
+        unit_s,
+        longest * (1 + 1e-9),
+        not counter,
+        note,
+        resolution * unit_s,
+        repeats=len(differences) > len(positive),
+    )
 
 
 def parse_number(text: str) -> Tick | None:
     """Return a time stamp written as a number."""
     try:
-        value = float(text)
+        value = read_number(text)
     except ValueError:
         return None
     return value if abs(value) < LARGEST_TICK else None
@@ -154,7 +201,7 @@ def parse_number(text: str) -> Tick | None:
 
 def parse_integer(text: str) -> Tick | None:
     """Return a time stamp written as a whole number, with every digit (nanoseconds since 1970 exceed a float's)."""
-    if len(text) <= LONGEST_INTEGER:
+    if len(text) <= LONGEST_INTEGER and is_plain(text):
         try:
             return int(text)
         except ValueError:
@@ -217,13 +264,15 @@ def _period(
     Return the period and the longest difference that is no gap, in ticks; both sequences are sorted.
 
     The period is the mean of the differences that are no gaps: a median would be one tick of the clock where
-    stamps are coarser than the period. For the same reason a gap is longer than the period by a tick at least.
+    stamps are coarser than the period. For the same reason the longest difference is one of whole ticks: stamps
+    that are cut off differ by up to a tick more than the times that they stand for.
     """
     step = positive[len(positive) // 2]
     first = max(GAP_PERIODS * step, step + resolution)
     regular = [difference for difference in differences if difference <= first]
     period = math.fsum(regular) / len(regular)
-    longest = max(GAP_PERIODS * period, period + resolution)
+    ticks = math.ceil(GAP_PERIODS * period / resolution - ROUNDING)
+    longest = max(GAP_PERIODS * period, ticks * resolution)
     if len(differences) - len(positive) >= BURST_SHARE * len(differences):
         longest = max(longest, GAP_PERIODS * step)
     return period, longest

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from typing import TYPE_CHECKING
 
 from edge_agent.errors import EdgeKitError
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge_agent.records import Event, Prediction
+
+MEMORY_DEVICES = 1
+"""Linux' major number of null, zero and full (Documentation/admin-guide/devices.txt)."""
 
 
 class JsonlSink:
@@ -26,6 +31,11 @@ class JsonlSink:
         self._path = path
         self._predictions = predictions
         try:
+            if path.exists() and not _never_blocks(path):
+                raise EdgeKitError(
+                    f"cannot write to `{path}`: it is {'a folder' if path.is_dir() else 'no regular file'}",
+                    hint="set the `path` of the sink to a file",
+                )
             path.parent.mkdir(parents=True, exist_ok=True)
             torn = _ends_in_a_line(path)
             self._file = path.open("ab", buffering=0)
@@ -65,6 +75,14 @@ class JsonlSink:
             f"cannot write to `{self._path}`: {error.strerror}",
             hint="free some space, or set the `path` of the sink to a file that can be written to",
         )
+
+
+def _never_blocks(path: Path) -> bool:
+    """Return whether a path is a file or a device such as /dev/null: a pipe or a terminal could not be stopped."""
+    found = path.stat()
+    return stat.S_ISREG(found.st_mode) or (
+        stat.S_ISCHR(found.st_mode) and os.major(found.st_rdev) == MEMORY_DEVICES
+    )
 
 
 def _ends_in_a_line(path: Path) -> bool:

@@ -66,7 +66,10 @@ class StdinSource:
                 yield from self._parser.finish()
                 self.state = "ended"
                 return
-            yield from self._parser.feed(chunk)
+            for block in self._parser.feed(chunk):
+                yield block
+                if stop.requested:  # the rest of the chunk is not read
+                    break
         self.state = "stopped"
 
     def _read(self) -> bytes:

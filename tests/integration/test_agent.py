@@ -172,6 +172,44 @@ def test_the_summary_for_people(project: Project) -> None:
     assert "28 predictions: left" in finished.stdout
 
 
+def test_a_recording_of_which_nothing_can_be_used(project: Project) -> None:
+    """The accounts say where the samples went, then comes the error."""
+    project.recording.write_text("ax,ay\n" + '"0,1","0,2"\n' * 50)
+    finished = project.run("--speed", "max")
+
+    assert finished.returncode == 2
+    assert "50 read = 0 in windows + 50 bad value + 0 pending" in finished.stdout
+    assert finished.stderr.startswith("error: no sample of `")
+    assert "hint: `0,1` may be a number with a decimal comma" in finished.stderr
+    facts = json.loads(project.run("--speed", "max", "--json").stdout)
+    assert (facts["state"], facts["samples"]["accounted"]) == ("failed", True)
+
+
+def test_an_arduino_starts_up(project: Project) -> None:
+    """Its words are dropped and counted, and the accounts add up."""
+    project.write(source=StdinSource())
+    rows = "".join(f"{i * 20}\t1\t0\n" for i in range(2 * WINDOW))
+    finished = project.run(input=f"1\t0\nHello!\nmillis\tax\tay\n{rows}")
+
+    assert finished.returncode == 0, finished.stderr
+    assert "22 read = 20 in windows + 2 before start + 0 pending" in finished.stdout
+    assert "first in row 1: `1 0` is no header" in finished.stdout
+
+
+def test_recordings_in_one_file_are_told_apart(project: Project) -> None:
+    """By a line above the first event of each, and by a key in the results."""
+    rows = "".join(f"{group},1,0\n" * WINDOW for group in ("anna", "ben"))
+    project.recording.write_text(f"subject,ax,ay\n{rows}")
+    project.write(sinks=(TerminalSink(), JsonlSink(path="out.jsonl")))
+    finished = project.run("--speed", "max")
+
+    shown = finished.stdout.splitlines()[:4]
+    assert (shown[0], shown[2]) == ("── anna", "── ben")
+    assert shown[1] == shown[3].replace("0.38", "0.18")
+    lines = [json.loads(line) for line in (project.folder / "out.jsonl").read_text().splitlines()]
+    assert [line["group"] for line in lines] == ["anna", "anna", "ben", "ben"]
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_a_signal_ends_a_slow_replay_in_good_order(
     project: Project, number: int, code: int
@@ -288,7 +326,7 @@ def test_without_standard_streams(project: Project, closed: str) -> None:
     [
         ("/dev/full", "No space left on device"),
         ("walk.csv/out.jsonl", "cannot write to"),
-        (".", "Is a directory"),
+        (".", "it is a folder"),
     ],
 )
 def test_a_sink_that_cannot_be_written(project: Project, place: str, says: str) -> None:

@@ -232,3 +232,13 @@ def test_events_are_a_chain(
         assert previous == state != label
         assert index - at >= hold
         state, at = label, index
+
+
+def test_hysteresis_does_not_revive_a_state() -> None:
+    """A state that ended, here by a value that is not finite, has to reach its threshold again."""
+    decider = Decider("classes", ("a", "b"), Decision(threshold=0.6, hysteresis=0.2))
+
+    assert changes(decider, [(0.9, 0.1), (NAN, NAN), (0.5, 0.5)]) == [
+        (0, None, "a"),
+        (1, "a", None),
+    ]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from edge_agent import schema
-from edge_agent.__main__ import main
+from edge_agent.command_line import main
 from edge_agent.config import StdinSource
 
 if TYPE_CHECKING:
@@ -58,3 +62,39 @@ def test_a_speed_that_is_none(speed: str, capsys: pytest.CaptureFixture[str]) ->
 
     assert caught.value.code == 2
     assert speed in capsys.readouterr().err
+
+
+IMPORTS_SLOWLY = """
+import runpy, signal, sys, os
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whatever the tests run under
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == "edge_agent.command_line":
+            os.kill(os.getpid(), int(sys.argv[1]))
+sys.meta_path.insert(0, Slow())
+runpy.run_module("edge_agent", run_name="__main__", alter_sys=False)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0), (signal.SIGHUP, 0)]
+)
+def test_a_signal_during_the_imports(number: signal.Signals, code: int) -> None:
+    """The process is not yet a run, and ends as quietly."""
+    finished = subprocess.run(
+        [sys.executable, "-c", IMPORTS_SLOWLY, str(int(number))],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+
+    assert (finished.returncode, finished.stdout, finished.stderr) == (code, "", "")
+
+
+def test_errors_without_standard_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Closed by `2>&-`, it is None: the exit code still tells."""
+    monkeypatch.setattr(sys, "stderr", None)
+
+    assert main(["run", str(tmp_path / "missing.json")]) == 2

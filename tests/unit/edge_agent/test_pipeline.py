@@ -359,3 +359,96 @@ def test_a_label_may_be_called_none(agent_config: Make) -> None:
 
     assert (facts.predictions, facts.unlabelled) == ({"none": 2}, 1)
     assert "3 predictions: none 2, without a label 1 (1 with" in facts.to_text()
+
+
+def test_a_stop_leaves_the_rest_of_a_slow_block(agent_config: Make) -> None:
+    """A block of 256 samples is half a minute for this model; a stop does not wait for it."""
+    clock = ManualClock(stop_at_s=1.0)
+
+    def slow(_window: list[tuple[float, ...]]) -> tuple[float, float]:
+        clock.advance(0.25)
+        return (0.0, 1.0)
+
+    stream = FakeStream(4, 2, 2, model=slow)
+    runs = pipeline(
+        agent_config(), ListSource([block([(0, 1)] * 256, "start")]), stream=stream, clock=clock
+    )
+    facts = runs.run(clock)
+
+    assert clock() < 1.5
+    assert facts.samples.dropped["cut_by_stop"] > 200
+    assert facts.samples.accounted
+
+
+def test_a_fast_model_gets_whole_blocks(agent_config: Make) -> None:
+    """Small pushes are for slow models."""
+    pushed: list[int] = []
+
+    class Counting(FakeStream):
+        def push(self, samples: bytes) -> list[tuple[int, bytes]]:
+            pushed.append(len(samples) // 8)
+            return super().push(samples)
+
+    blocks = [block([(0, 1)] * 256, "start"), *[block([(0, 1)] * 256)] * 3]
+    pipeline(agent_config(), ListSource(blocks), stream=Counting(4, 2, 2)).run(ManualClock())
+
+    assert pushed[-2:] == [256, 256]
+
+
+class FullDisk(StatusFile):
+    """A status that can be written for a while, then not, then again."""
+
+    def __init__(self, path: Path, fails: Callable[[int], bool]) -> None:
+        super().__init__(path)
+        self._fails = fails
+        self._asked = 0
+
+    def write(self, status: dict[str, object]) -> None:
+        """Fail when it is time to."""
+        self._asked += 1
+        if self._fails(self._asked - 1):
+            raise EdgeKitError("cannot write the status to `status.json`: No space left on device")
+        super().write(status)
+
+
+def test_a_disk_that_fills_up_does_not_end_the_agent(agent_config: Make, tmp_path: Path) -> None:
+    """Only the first status must be written; later failures are counted in one note."""
+    clock = ManualClock()
+
+    def source() -> Iterator[Block | None]:
+        for _ in range(3):
+            clock.advance(2)
+            yield None
+        yield block([(0, 1)] * 4, "start")
+
+    status = FullDisk(tmp_path / "status.json", lambda number: number > 0)
+    facts = pipeline(agent_config(), ListSource(source()), clock=clock, status=status).run(clock)
+
+    assert facts.windows == 1
+    assert facts.notes == (
+        "cannot write the status to `status.json`: No space left on device (so far 4 times in a row)",
+    )
+
+
+def test_space_that_comes_back_clears_the_note(agent_config: Make, tmp_path: Path) -> None:
+    """What could be written again is no longer worth a word."""
+    clock = ManualClock()
+
+    def source() -> Iterator[None]:
+        clock.advance(2)
+        yield None
+
+    status = FullDisk(tmp_path / "status.json", lambda number: number == 1)
+    facts = pipeline(agent_config(), ListSource(source()), clock=clock, status=status).run(clock)
+
+    assert facts.notes == ()
+
+
+def test_a_first_status_that_cannot_be_written_ends_the_run(
+    agent_config: Make, tmp_path: Path
+) -> None:
+    """A wrong path is said at once."""
+    status = FullDisk(tmp_path / "status.json", lambda number: number == 0)
+
+    with pytest.raises(EdgeKitError, match="No space"):
+        pipeline(agent_config(), ListSource([]), status=status).run(ManualClock())

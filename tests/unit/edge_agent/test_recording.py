@@ -283,6 +283,62 @@ def test_garbage_is_an_error_or_counted(data: bytes) -> None:
     assert counts.read == sum(block.count for block in blocks) + sum(counts.dropped.values())
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_decimal_commas(delimiter: str) -> None:
+    """As spreadsheets in half of Europe write them: read where no comma separates, and said."""
+    rows = [["time", "ax", "ay"], ["0,00", "0,1972", "-1"], ["0,02", "3", "-0,5"]]
+    blocks, parser = parse("\n".join(map(delimiter.join, rows)))
+
+    assert values(blocks) == [(pytest.approx(0.1972), -1), (3, -0.5)]
+    assert blocks[0].times_s == (0.0, 0.02)
+    assert "numbers are read with a decimal comma" in parser.notes
+
+
+@pytest.mark.parametrize(
+    ("text", "says", "hint"),
+    [
+        ('ax,ay\n"0,1","0,2"\n"0,3","0,4"\n', "bad value: 2, first in row 2", "`0,1` may be"),
+        ("ax;ay\n1,972;2,344\n", "bad value: 1, first in row 2", "`1,972` may be"),
+        ("ax,ay\n0,1,0,2\n", "ragged: 1, first in row 2: 4 fields", "`0,1` may be"),
+        ("ax,ay\nx,y\n", "`ax` is no number", None),
+        ('{"ax": "1", "ay": 2}\n', "`ax` is no number", None),
+    ],
+)
+@pytest.mark.parametrize("live", [False, True])
+def test_not_one_sample_of_use(*, text: str, says: str, hint: str | None, live: bool) -> None:
+    """A recording of which nothing can be used is an error, not a run without windows."""
+    with pytest.raises(
+        DataError, match=r"no sample of `walk.csv` could be used: dropped as"
+    ) as caught:
+        parse(text, live=live)
+
+    assert says in caught.value.message
+    assert (caught.value.hint or "").startswith(hint or "")
+    assert (caught.value.hint is None) is (hint is None)
+
+
+def test_one_sample_of_use_is_enough() -> None:
+    """The rest is counted."""
+    blocks, parser = parse("ax,ay\nx,1\n1,2\n")
+
+    assert values(blocks) == [(1, 2)]
+    assert parser.counts.dropped == {"bad_value": 1}
+
+
+def test_blocks_know_their_group() -> None:
+    """Only where there is a column for it."""
+    blocks, _ = parse("ax,ay,subject\n1,2,a\n1,2,a\n1,2,b\n")
+
+    assert [(block.group, block.count) for block in blocks] == [("a", 2), ("b", 1)]
+    assert parse("ax,ay\n1,2\n")[0][0].group is None
+
+
+def test_files_of_other_forms() -> None:
+    """What a live source may send, a file of it may hold."""
+    assert values(parse("ax  ay\n1 2\n3\t 4\n")[0]) == [(1, 2), (3, 4)]
+    assert values(parse("ax:1,ay:2\nay:4,ax:3\n")[0]) == [(1, 2), (3, 4)]
+
+
 fields = st.sampled_from(["1", "-2.5", "nan", "", "x", "1e40", '"3"', '"4'])
 lines = st.lists(fields, min_size=1, max_size=5).map(",".join)
 
@@ -375,3 +431,75 @@ def test_nothing_is_not_a_number_in_the_blocks() -> None:
     blocks, _ = parse("ax,ay\n1,2\nnan,1\n1,inf\n3,4\n", stream(on_bad="hold"))
 
     assert all(math.isfinite(value) for sample in values(blocks) for value in sample)
+
+
+def test_a_row_of_empty_fields_is_a_bad_value() -> None:
+    """Delimiters that are whitespace, or no delimiter at all, do not make a row vanish."""
+    assert parse("ax\tay\n1\t2\n\t\n3\t4\n")[1].counts.dropped == {"bad_value": 1}
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_an_empty_value_of_a_single_column(live: bool) -> None:
+    """In the middle it is a bad value with its own row; at the end of the file it is only an empty line."""
+    blocks, parser = parse("ax\n1\n\n2\n3\n\n\n", stream(channels=("ax",)), live=live)
+
+    assert (parser.counts.read, parser.counts.dropped) == (4, {"bad_value": 1})
+    assert [(block.count, block.begin, block.first_row) for block in blocks] == [
+        (1, "start", 2),
+        (2, "bad", 4),
+    ]
+
+
+def test_empty_lines_between_several_columns_are_none() -> None:
+    """Without a delimiter there is no field."""
+    assert parse("ax\tay\n1\t2\n\n  \n3\t4\n")[1].counts.read == 2
+
+
+@pytest.mark.parametrize("text", ["1_0", "\u0661\u0660", "\uff11"])
+def test_what_only_python_reads_as_a_number(text: str) -> None:
+    """Underscores and digits of other scripts are no numbers of a logger."""
+    assert parse(f"ax,ay\n1,2\n{text},2\n")[1].counts.dropped == {"bad_value": 1}
+    rows = "".join(f"{i * 20},1,2\n" for i in range(9))
+    assert parse(f"time_ms,ax,ay\n{rows}{text},1,2\n")[1].counts.dropped == {"bad_time": 1}
+
+
+@pytest.mark.parametrize("start", [0, 1000])
+def test_live_stamps_in_bursts_longer_than_a_window(start: int) -> None:
+    """The first stamps are all the same: it is waited until they move, and time is used."""
+    rows = [f"{start + 240 * (i // 12)},{i},0\n" for i in range(240)]
+    parser = RecordingParser(stream(), Columns(), where="standard input", live=True)
+    blocks = [*parser.feed(b"time_ms,ax,ay\n")]
+    for row in rows:
+        blocks += parser.feed(row.encode())
+    blocks += parser.finish()
+
+    assert parser.counts.dropped == {}
+    assert [block.begin for block in blocks if block.begin] == ["start"]
+    assert all(block.times_s for block in blocks)
+    assert parser.rate_hz_measured == pytest.approx(50)
+
+
+def test_a_group_that_changes_with_every_row_is_none() -> None:
+    """A column that is called `run` and counts tells no recordings apart."""
+    text = "run,ax,ay\n" + "".join(f"{i},1,2\n" for i in range(300))
+    blocks, parser = parse(text)
+
+    assert begins(blocks) == [("start", 256), ("", 44)]
+    assert {block.group for block in blocks} == {None}
+    assert "column `run` is not used as group: it changes 256 times in 257 rows" in parser.notes
+
+
+def test_a_group_that_the_user_names_is_one() -> None:
+    """What is written down is not doubted."""
+    parser = RecordingParser(stream(), Columns(group="run"), where="`walk.csv`")
+    text = "run,time_ms,ax,ay\n" + "".join(f"{i},{i * 20},1,2\n" for i in range(20))
+    blocks = [*parser.feed(text.encode()), *parser.finish()]
+
+    assert len(blocks) == 20
+
+
+def test_coarse_stamps_do_not_blame_the_rate() -> None:
+    """Five whole seconds say too little about a rate to contradict the user."""
+    text = "time_s,ax,ay\n" + "".join(f"{(i + 10) // 50},1,2\n" for i in range(250))
+
+    assert not any("runs at" in note for note in parse(text, stream(rate_hz=46))[1].notes)

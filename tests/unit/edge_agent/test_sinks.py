@@ -6,6 +6,8 @@ import io
 import json
 import math
 import os
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -82,6 +84,18 @@ def test_jsonl_writes_an_object_a_line(tmp_path: Path) -> None:
     assert lines[2]["values"] == [None, None]
 
 
+def test_jsonl_names_the_recording_where_there_are_several(tmp_path: Path) -> None:
+    """`group` stands in predictions and events, and in neither where the recording has no groups."""
+    sink = JsonlSink(tmp_path / "out.jsonl")
+    sink.write([replace(WALK, group="a")], [replace(STARTED, group="a")])
+    sink.write([WALK], [STARTED])
+    sink.close()
+
+    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [line.get("group") for line in lines] == ["a", "a", None, None]
+    assert "group" not in lines[-1]
+
+
 def test_jsonl_of_events_alone(tmp_path: Path) -> None:
     """`predictions = false` leaves only what changed."""
     sink = JsonlSink(tmp_path / "out.jsonl", predictions=False)
@@ -138,7 +152,7 @@ def test_the_live_line() -> None:
 
     assert screen.text == (
         "      1.50 s  (none) → walk  0.83\n"
-        "\rwalk ████████░░ 0.83  0.0/s  p99 61 µs  mem 1.0 MB\x1b[K\n"
+        "\rwalk ████████░░ 0.83  0.0 windows/s  p99 61 µs  mem 1.0 MB\x1b[K\n"
     )
 
 
@@ -153,7 +167,7 @@ def test_the_live_line_is_redrawn_ten_times_a_second_at_most() -> None:
     assert 9 <= screen.text.count("\r") <= 11
     clock.advance(1.0)
     sink.write([], [])
-    assert "500.0/s" in screen.text.rpartition("\r")[2]
+    assert "500.0 windows/s" in screen.text.rpartition("\r")[2]
 
 
 @pytest.mark.parametrize(
@@ -220,6 +234,56 @@ def test_the_line_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(screen.text.strip("\r").removesuffix("\x1b[K")) == 19
 
 
+def test_a_line_that_does_not_fit_is_shortened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The unit goes before a number does."""
+    monkeypatch.setenv("COLUMNS", "48")
+    screen = Screen()
+    terminal(screen, NO_COLOR="1").write([WALK], [])
+
+    assert (
+        screen.text == "\rwalk ████████░░ 0.83  0.0/s  p99 61 µs  mem 1.0 MB\x1b[K"[:48] + "\x1b[K"
+    )
+
+
+def test_a_new_recording_has_a_line_above_its_first_event() -> None:
+    """Events of several recordings with the same times can be told apart; the line is dim where that can be."""
+    events = [
+        Event(number, 5.04, "walk", None, None, group=group)
+        for number, group in enumerate(["subject 3", "subject 3", "", "\x1b[2J"])
+    ]
+    plain, coloured = Screen(tty=False), Screen()
+    terminal(plain).write([], events)
+    terminal(coloured).write([], events[:1])
+
+    event = "      5.04 s  (none) → walk"
+    assert plain.text.splitlines() == [
+        *("── subject 3", event, event),
+        *("── (none)", event),
+        *("── '\\x1b[2J'", event),
+    ]
+    assert coloured.text.startswith("\x1b[2m── subject 3\x1b[0m\n")
+
+
+def test_epoch_times_are_shown_by_the_clock_on_the_wall(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Local time to a tenth, the date when it changes; other times stay seconds."""
+    monkeypatch.setenv("TZ", "XYZ-2")
+    time.tzset()
+    screen = Screen(tty=False)
+    times_s = (1760000037.1, 1760047199.96, 1760047200.0, 999_999_999.0)
+    terminal(screen).write([], [Event(0, time_s, "walk", None, None) for time_s in times_s])
+    monkeypatch.undo()
+    time.tzset()
+
+    assert screen.text.splitlines() == [
+        "── 2025-10-09",
+        "  10:53:57.1  (none) → walk",
+        "  23:59:59.9  (none) → walk",
+        "── 2025-10-10",
+        "  00:00:00.0  (none) → walk",
+        "999999999.00 s  (none) → walk",
+    ]
+
+
 @pytest.mark.parametrize(
     ("prediction", "shown"),
     [
@@ -243,3 +307,19 @@ def test_a_reader_that_went_away() -> None:
     os.close(reading)
     with pytest.raises(BrokenPipeError), os.fdopen(writing, "w", buffering=1) as output:
         terminal(output).write([WALK], [STARTED])
+
+
+def test_a_pipe_is_no_place_for_lines(tmp_path: Path) -> None:
+    """Opening it would wait for a reader, and nothing could stop that."""
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(EdgeKitError, match=r"`.*pipe`: it is no regular file") as caught:
+        JsonlSink(tmp_path / "pipe")
+    assert caught.value.hint
+
+
+def test_lines_may_go_nowhere() -> None:
+    """The null device swallows them."""
+    sink = JsonlSink(Path(os.devnull))
+    sink.write([WALK], [STARTED])
+    sink.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import threading
 import time
 from itertools import pairwise
@@ -14,7 +15,7 @@ import pytest
 from edge_agent.config import Columns, Stream
 from edge_agent.sources.replay import ReplaySource
 from edge_agent.sources.stdin import StdinSource
-from edge_agent.stop import StopSignal
+from edge_agent.stop import StopSignal, stop_on_signals
 from edge_agent.testing import ManualClock
 
 if TYPE_CHECKING:
@@ -27,9 +28,9 @@ STREAM = Stream(channels=("ax",), rate_hz=50.0, window=4, hop=2)
 @pytest.fixture
 def stop() -> Iterator[StopSignal]:
     """Make a stop that nobody has requested yet."""
-    signal = StopSignal()
-    yield signal
-    signal.close()
+    nobody = StopSignal()
+    yield nobody
+    nobody.close()
 
 
 def replay(
@@ -147,3 +148,34 @@ def test_a_wait_ends_with_the_stop(stop: StopSignal) -> None:
     assert stop.wait(60)
     assert stop.wait(60)
     assert time.monotonic() - began < 30
+
+
+def test_a_stop_leaves_the_rest_of_a_chunk(stop: StopSignal) -> None:
+    """Thousands of lines may come at once; a stop is honoured between their blocks."""
+    reading, writing = os.pipe()
+    source = StdinSource(STREAM, Columns(), descriptor=reading)
+    blocks = source.blocks(stop)
+    os.write(writing, b"ax\n" + b"1\n" * 2000)
+    first = next(blocks)
+    stop.request()
+    rest = list(blocks)
+    os.close(writing)
+    os.close(reading)
+
+    assert first is not None
+    assert rest == []
+    assert source.state == "stopped"
+    assert source.counts.read == first.count + source.counts.pending < 1000
+
+
+@pytest.mark.parametrize(("before", "stops"), [(signal.SIG_DFL, True), (signal.SIG_IGN, False)])
+def test_a_lost_terminal_stops_unless_it_is_ignored(before: signal.Handlers, stops: bool) -> None:
+    """SIGHUP is a stop, but not below `nohup`."""
+    outside = signal.signal(signal.SIGHUP, before)
+    try:
+        with stop_on_signals() as asked:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert asked.requested is stops
+        assert signal.getsignal(signal.SIGHUP) is before
+    finally:
+        signal.signal(signal.SIGHUP, outside)

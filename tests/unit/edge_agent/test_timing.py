@@ -177,3 +177,35 @@ def test_runs_are_not_compared_with_each_other() -> None:
 
     assert isinstance(scale, TimeScale)
     assert 0.02 < scale.longest < 0.04
+
+
+@pytest.mark.parametrize("jitter", [0.02, 0.05])
+@pytest.mark.parametrize("rate_hz", [502, 503, 997, 1003])
+def test_coarse_stamps_that_jitter_are_no_gaps(rate_hz: int, jitter: float) -> None:
+    """Just under one or two ticks a sample: no false gap, the right rate; five missing samples are a gap."""
+    chance = random.Random(1)
+    times = [(i + chance.uniform(-jitter, jitter)) * 1000 / rate_hz + 10 for i in range(20_000)]
+    texts = [str(int(time)) for time in times]
+    breaks, timeline = follow(texts, rate_hz, unit_s=1e-3)
+
+    assert set(breaks) == {""}
+    assert timeline.rate_hz == pytest.approx(rate_hz, rel=0.01)
+    assert follow(texts[:1000] + texts[1005:], rate_hz, unit_s=1e-3)[0][1000] == "gap"
+
+
+@pytest.mark.parametrize("phase", [0, 10, 25, 49])
+def test_a_few_whole_seconds_show_the_rate(phase: int) -> None:
+    """The first and the last second are cut off anywhere: only what lies between changes is measured."""
+    texts = [str((i + phase) // 50) for i in range(250)]
+    _, timeline = follow(texts, unit_s=1.0)
+
+    assert timeline.rate_hz == pytest.approx(50)
+    assert timeline.rate_is_rough
+
+
+def test_a_column_that_runs_backwards_is_no_time() -> None:
+    """A temperature may be called `t`."""
+    chance = random.Random(1)
+    note = calibrate([[f"{20 + chance.gauss(0, 1):.2f}" for _ in range(257)]], "t", period_s=0.02)
+
+    assert note == "column `t` is not used as time: it runs backwards"
