@@ -85,7 +85,7 @@ class AgreementCount:
             return
         with np.errstate(invalid="ignore"):  # inf - inf; what is NaN is looked at below
             difference = np.abs(ours.astype(np.float64) - theirs)
-        difference[np.isnan(ours) & np.isnan(theirs)] = 0
+        difference[(ours == theirs) | (np.isnan(ours) & np.isnan(theirs))] = 0
         difference[np.isnan(difference)] = (
             np.inf
         )  # a NaN on one side alone must not hide in a maximum

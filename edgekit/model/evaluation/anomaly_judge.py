@@ -67,29 +67,41 @@ class AnomalyJudge:
                 self._add_worst(code, windows.take(chosen), scores[chosen], self._threshold)
 
     def verdict(self) -> Verdict:
-        """Return the separation; without windows of both labels there is none."""
+        """Return the separation; windows of one label alone are taken for the normal state."""
         scores = [np.concatenate(kept) if kept else np.empty(0) for kept in self._scores]
-        if not all(part.size for part in scores):
+        counts = {
+            name: part.size for name, part in zip(self._names, scores, strict=False) if part.size
+        }
+        if not counts:
             return Verdict()
-        counts = {name: part.size for name, part in zip(self._names, scores, strict=True)}
         normal = self._names.index(normal_label(counts))
+        both = len(counts) == len(scores)
         found = separation(
             scores[normal],
             scores[1 - normal],
-            names=(self._names[normal], self._names[1 - normal]),
+            names=(self._names[normal], self._names[1 - normal] if both else None),
             threshold=self._threshold,
         )
+        note = f"all judged windows have the label `{found.normal}`, taken for the normal state: only recordings of both tell whether anomalies are found"
         false_alarms, missed = self._worst[normal][0].result(), self._worst[1 - normal][1].result()
         worst = sorted(false_alarms + missed, key=lambda window: -window.loss)[:KEPT]
-        return Verdict(anomaly=found, worst=tuple(worst))
+        return Verdict(anomaly=found, worst=tuple(worst), notes=() if both else (note,))
 
     def _add_worst(self, code: int, windows: Windows, scores: Doubles, threshold: float) -> None:
         name = self._names[code]
+        finite = np.isfinite(scores)
+
+        def add(worst: WorstWindows, losses: Doubles, found: str) -> None:
+            losses[~finite] = np.inf
+            worst.add(
+                windows,
+                losses,
+                lambda at: (name, found if finite[at] else "neither", float(scores[at])),
+            )
+
         if_normal, if_anomalous = self._worst[code]
-        if_normal.add(windows, scores - threshold, lambda at: (name, "anomaly", float(scores[at])))
-        if_anomalous.add(
-            windows, threshold - scores, lambda at: (name, "normal", float(scores[at]))
-        )
+        add(if_normal, scores - threshold, "anomaly")
+        add(if_anomalous, threshold - scores, "normal")
 
     def _learn(self, label: Any) -> float:
         text = str(label).strip()

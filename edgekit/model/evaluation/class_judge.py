@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     Doubles = NDArray[np.float64]
 
 
+NO_LABEL: Final = "no label"
+
+NEAR: Final = 0.8
+"""Likeness (`difflib`) from which on a name is taken for a slip of another: one letter in five."""
+
 MOST_NAMED: Final = 8
 """Unknown labels that a message names."""
 
@@ -31,7 +36,8 @@ class ClassJudge:
     """
     Judges classes: the largest output is the prediction, whatever the threshold.
 
-    A single output is judged as "this label or not": at or above the threshold, else 0.5.
+    A single output is judged as "this label or not": at or above the threshold, else 0.5. Outputs that are not all
+    finite make no label, which is wrong, as in the agent.
     """
 
     def __init__(
@@ -50,6 +56,7 @@ class ClassJudge:
         self._codes |= dict.fromkeys(("", *ignore), np.nan)
         self._unknown: dict[str, None] = {}
         self._counts = np.zeros((len(self._labels),) * 2, np.int64)
+        self._no_label = np.zeros(len(self._labels), np.int64)
         self._worst = WorstWindows()
 
     def encode(self, labels: Sequence[Any]) -> Doubles:
@@ -67,6 +74,8 @@ class ClassJudge:
         """Raise DataError that names the labels that are none of the model's."""
         if not self.unusable:
             return
+        if self._binary:
+            self._refuse_near_names()
         names = []
         for label in list(self._unknown)[:MOST_NAMED]:
             near = difflib.get_close_matches(label, self._labels, 1)
@@ -79,11 +88,19 @@ class ClassJudge:
             f"or correct `[model] labels`, now {', '.join(self._labels)}",
         )
 
+    def _refuse_near_names(self) -> None:
+        positive = self._labels[1]
+        names = ", ".join(f"`{label}`" for label in list(self._unknown)[:MOST_NAMED])
+        raise DataError(
+            f"the recording has {names}, and the model's one label is `{positive}`: did you mean `{positive}`?",
+            hint=f"write them alike, in `[model] labels` or in the recording: `eval` counts every other name as not `{positive}`",
+        )
+
     def judged(self, windows: Windows) -> NDArray[np.bool_]:
         """Windows of one label that counts."""
         return ~(windows.mixed | windows.ignored)
 
-    @np.errstate(invalid="ignore")  # inf - inf: a loss of NaN is above none
+    @np.errstate(invalid="ignore")  # inf - inf: set right below
     def add(self, windows: Windows, outputs: Floats) -> None:
         """Count pairs of true and predicted label."""
         true = windows.truth.astype(np.int64)
@@ -96,19 +113,27 @@ class ClassJudge:
             predicted = outputs.argmax(axis=1)
             scores = outputs[rows, predicted]
             losses = scores.astype(np.float64) - outputs[rows, true]
-        self._counts += count_pairs(true, predicted, len(self._labels))
+        finite = np.asarray(np.isfinite(outputs).all(axis=1))
+        self._counts += count_pairs(true[finite], predicted[finite], len(self._labels))
+        self._no_label += np.bincount(true[~finite], minlength=len(self._labels))
         losses[true == predicted] = 0
-        self._worst.add(
-            windows,
-            losses,
-            lambda at: (self._labels[true[at]], self._labels[predicted[at]], float(scores[at])),
-        )
+        losses[~finite] = np.inf
+
+        def describe(at: int) -> tuple[str, str, float]:
+            found = self._labels[predicted[at]] if finite[at] else NO_LABEL
+            return self._labels[true[at]], found, float(scores[at])
+
+        self._worst.add(windows, losses, describe)
 
     def verdict(self) -> Verdict:
         """Return the confusion matrix."""
-        return Verdict(
-            confusion=Confusion.of(self._labels, self._counts), worst=self._worst.result()
-        )
+        confusion = Confusion.of(self._labels, self._counts, self._no_label)
+        notes = []
+        if self._binary and confusion.total and not confusion.by_label[1].windows:
+            notes.append(
+                f"no window has the label `{self._labels[1]}`: the accuracy tells of false alarms alone"
+            )
+        return Verdict(confusion=confusion, worst=self._worst.result(), notes=tuple(notes))
 
     def _learn(self, label: Any) -> float:
         text = str(label).strip()
@@ -117,10 +142,19 @@ class ClassJudge:
         code = self._codes.get(text)
         if code is None:
             code = 0.0 if self._binary else np.nan
-            if not self._binary:
+            if not self._binary or (self._named and _is_near(text, self._labels[1])):
                 self._unknown[text] = None
         self._codes[label] = code
         return code
+
+
+def _is_near(text: str, label: str) -> bool:
+    """Tell whether a name is probably another spelling of a label, and not its opposite: `normal` and `abnormal`."""
+    one, other = text.casefold(), label.casefold()
+    if one == other:
+        return True
+    opposite = one.endswith(other) or other.endswith(one)
+    return not opposite and difflib.SequenceMatcher(None, one, other).ratio() >= NEAR
 
 
 def _whole_number(text: str) -> str:

@@ -17,7 +17,7 @@ class LabelScore:
 
     label: str
     windows: int
-    """Windows that truly have this label."""
+    """Windows that truly have this label, those that were given none among them."""
     predicted: int
     """Windows that were given this label."""
     precision: float | None
@@ -32,18 +32,24 @@ class Confusion:
 
     labels: tuple[str, ...]
     counts: tuple[tuple[int, ...], ...]
+    no_label: tuple[int, ...] = ()
+    """Windows of each true label that were given none, for their outputs were not finite; empty: no such window."""
 
     @classmethod
-    def of(cls, labels: tuple[str, ...], counts: NDArray[np.int64]) -> Confusion:
-        """Freeze the counts `[true, predicted]` of `count_pairs`."""
+    def of(
+        cls, labels: tuple[str, ...], counts: NDArray[np.int64], no_label: NDArray[np.int64]
+    ) -> Confusion:
+        """Freeze the counts `[true, predicted]` of `count_pairs`, and those of windows without a label."""
         return cls(
-            labels=labels, counts=tuple(tuple(int(count) for count in row) for row in counts)
+            labels=labels,
+            counts=tuple(tuple(int(count) for count in row) for row in counts),
+            no_label=tuple(int(count) for count in no_label) if no_label.any() else (),
         )
 
     @property
     def total(self) -> int:
         """Number of windows judged."""
-        return sum(map(sum, self.counts))
+        return sum(map(sum, self.counts)) + sum(self.no_label)
 
     @property
     def right(self) -> int:
@@ -59,13 +65,15 @@ class Confusion:
     def by_label(self) -> tuple[LabelScore, ...]:
         """Precision and recall of every label."""
         columns = tuple(zip(*self.counts, strict=True))
+        no_label = self.no_label or (0,) * len(self.labels)
+        windows = [sum(row) + none for row, none in zip(self.counts, no_label, strict=True)]
         return tuple(
             LabelScore(
                 label=label,
-                windows=sum(self.counts[index]),
+                windows=windows[index],
                 predicted=sum(columns[index]),
                 precision=_share(self.counts[index][index], sum(columns[index])),
-                recall=_share(self.counts[index][index], sum(self.counts[index])),
+                recall=_share(self.counts[index][index], windows[index]),
             )
             for index, label in enumerate(self.labels)
         )

@@ -80,15 +80,16 @@ def evaluate(compiled: CompiledModel, path: Path, project: Project) -> Evaluatio
             f"`{path}` has no whole window: none of its segments is {stream.window} samples long",
             hint="see what is dropped, and why, with `edgekit run --replay`; or give a longer recording",
         )
-    notes = (*reader.notes, *judging_notes(spec.output_kind, engine.outputs, labelled=labelled))
+    verdict = judge.verdict()
+    judging = judging_notes(spec.output_kind, engine.outputs, labelled=labelled)
     return Evaluation(
         kind=spec.output_kind,
         windows=counts,
         agreement=agreement.result(),
-        **vars(judge.verdict()),
+        **{**vars(verdict), "notes": (*reader.notes, *judging, *verdict.notes)},
+        nonfinite=tally.nonfinite,
         samples_read=reader.counts.read,
         samples_dropped=dict(reader.counts.dropped),
-        notes=notes,
     )
 
 

@@ -56,12 +56,15 @@ def _judge(
     encoded = judge.encode(_names(truth, len(ours), compiled.labels, kind))
     judge.check()
     tally.add(Windows.alone(encoded), ours)
+    counts = tally.counts(labelled=True)
+    verdict = judge.verdict()
+    judging = judging_notes(kind, ours.shape[1], labelled=True)
     return Evaluation(
         kind=kind,
-        windows=tally.counts(labelled=True),
+        windows=counts,
+        nonfinite=tally.nonfinite,
         agreement=agreement.result(),
-        **vars(judge.verdict()),
-        notes=judging_notes(kind, ours.shape[1], labelled=True),
+        **{**vars(verdict), "notes": (*judging, *verdict.notes)},
     )
 
 

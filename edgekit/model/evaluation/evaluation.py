@@ -45,6 +45,8 @@ class Evaluation:
     value: ValueErrors | None = None
     anomaly: Separation | None = None
     worst: tuple[WorstWindow, ...] = ()
+    nonfinite: int = 0
+    """Windows, judged or not, with an output that is no finite number; those judged are wrong: they get no label."""
     samples_read: int = 0
     samples_dropped: dict[str, int] = field(default_factory=dict)
     """By reason."""
@@ -67,6 +69,18 @@ class Evaluation:
 
     def require(self, min_accuracy: float) -> None:
         """Raise VerificationFailed if the accuracy is below `min_accuracy`, or there is none."""
+        if self.accuracy is None and self.windows.judged:
+            raise VerificationFailed(
+                f"`[test] min_accuracy = {min_accuracy:g}` cannot be checked: "
+                + (
+                    "an anomaly score is right or wrong by a threshold, and there is none"
+                    if self.kind == "anomaly"
+                    else f'`kind = "{self.kind}"` has neither right nor wrong'
+                ),
+                hint="set `[decision] threshold`"
+                if self.kind == "anomaly"
+                else "remove `min_accuracy`",
+            )
         if self.accuracy is None:
             raise VerificationFailed(
                 f"`[test] min_accuracy = {min_accuracy:g}` cannot be checked: no window could be judged",
@@ -91,6 +105,7 @@ class Evaluation:
                 "share": self.agreement.share,
                 "whole": self.agreement.whole,
             },
+            "nonfinite": self.nonfinite,
             "worst": [asdict(window) for window in self.worst],
             "samples_read": self.samples_read,
             "samples_dropped": self.samples_dropped,
@@ -100,6 +115,7 @@ class Evaluation:
             document["confusion"] = {
                 "labels": list(self.confusion.labels),
                 "counts": [list(row) for row in self.confusion.counts],
+                "no_label": list(self.confusion.no_label),
             }
             document["by_label"] = [asdict(score) for score in self.confusion.by_label]
         if self.value is not None:

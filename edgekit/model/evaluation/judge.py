@@ -38,6 +38,8 @@ class Verdict:
     value: ValueErrors | None = None
     anomaly: Separation | None = None
     worst: tuple[WorstWindow, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What the labels leave open: sentences for the report."""
 
 
 class Judge(Protocol):

@@ -42,7 +42,7 @@ class ValueErrorCount:
         errors = predicted - true
         self._absolute += float(np.abs(errors).sum())
         self._squared += float(np.square(errors).sum())
-        self._largest = max(self._largest, float(np.abs(errors).max()))
+        self._largest = float(np.maximum(self._largest, np.abs(errors).max()))
         # Chan, Golub, LeVeque (1979): variances of two parts joined without the cancellation of a sum of squares.
         count, mean = true.size, float(true.mean())
         shift = mean - self._mean

@@ -20,11 +20,15 @@ class Separation:
 
     normal: str
     """The label taken for the normal state."""
-    anomalous: str
+    anomalous: str | None
+    """None where the recording has the normal state alone."""
     normal_windows: int
     anomalous_windows: int
-    area_under_curve: float
-    """Chance that an anomalous window scores above a normal one (area under the ROC curve); 0.5 is guessing."""
+    area_under_curve: float | None
+    """
+    Chance that an anomalous window scores above a normal one (area under the ROC curve); 0.5 is guessing. None where
+    the recording has the normal state alone.
+    """
     threshold: float | None
     """The decision threshold of edgekit.toml."""
     right: int | None
@@ -42,10 +46,16 @@ def separation(
     normal: NDArray[np.float64],
     anomalous: NDArray[np.float64],
     *,
-    names: tuple[str, str],
+    names: tuple[str, str | None],
     threshold: float | None,
 ) -> Separation:
-    """Compare the scores of normal and of anomalous windows (both not empty); `names` are their labels."""
+    """
+    Compare the scores of normal windows (not empty) and of anomalous ones; `names` are their labels.
+
+    A score that is no finite number is on the wrong side, as the agent decides nothing by it.
+    """
+    normal = np.where(np.isfinite(normal), normal, np.inf)
+    anomalous = np.where(np.isfinite(anomalous), anomalous, -np.inf)
     right = None
     if threshold is not None:
         right = int((normal < threshold).sum() + (anomalous >= threshold).sum())
@@ -54,7 +64,7 @@ def separation(
         anomalous=names[1],
         normal_windows=normal.size,
         anomalous_windows=anomalous.size,
-        area_under_curve=area_under_curve(normal, anomalous),
+        area_under_curve=area_under_curve(normal, anomalous) if anomalous.size else None,
         threshold=threshold,
         right=right,
         accuracy=None if right is None else right / (normal.size + anomalous.size),

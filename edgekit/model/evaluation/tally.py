@@ -38,6 +38,8 @@ class Tally:
         self._total = 0
         self._judged = 0
         self._ignored = 0
+        self.nonfinite = 0
+        """Windows compared so far for which EdgeKit's pipeline gave an infinity or no number: nothing is decided there."""
 
     def restart(self, *, new_recording: bool) -> None:
         """Begin a new segment: decisions are not carried over."""
@@ -87,6 +89,7 @@ class Tally:
     def _judge_windows(self, windows: Windows, outputs: Floats) -> None:
         judged = self._judge.judged(windows)
         self._total += len(windows)
+        self.nonfinite += int((~np.isfinite(outputs)).any(axis=1).sum())
         self._judged += int(judged.sum())
         self._ignored += int((windows.ignored & ~judged).sum())
         self._judge.add(windows.take(judged), outputs[judged])

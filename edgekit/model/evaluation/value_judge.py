@@ -57,9 +57,11 @@ class ValueJudge:
         """Count errors."""
         predicted = outputs[:, 0].astype(np.float64)
         self._errors.add(windows.truth, predicted)
+        losses = np.abs(predicted - windows.truth)
+        losses[np.isnan(losses)] = np.inf
         self._worst.add(
             windows,
-            np.abs(predicted - windows.truth),
+            losses,
             lambda at: (f"{windows.truth[at]:g}", f"{predicted[at]:g}", float(predicted[at])),
         )
 

@@ -1,8 +1,9 @@
 """
 Golden: the whole pipeline, from raw samples on, held against what the user's own code gave.
 
-The proof says that the engine equals the model. Whether columns, units, scale and activation are those of the training
-code, only a record from that code can tell: `golden` writes one, `compare_golden` compares.
+The proof says that the engine equals the model. Whether order of channels and labels, scale and activation are those of
+the training code, only a record from that code can tell: `golden` writes one, `compare_golden` compares. It starts from
+the record's own samples: whether a recording has the same unit, `samples` looks at.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ import numpy as np
 
 from edge_agent.records import finite
 from edgekit.errors import ConfigError, DataError
-from edgekit.model.golden.mistakes import Suspects, explain
+from edgekit.model.golden.mistakes import ENOUGH_WINDOWS, Suspects, explain, is_standardised
 from edgekit.model.golden.record import GoldenRecord
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -42,22 +43,24 @@ LOW_PRECISION: Final = 1e-3
 """Up to here, with every argmax equal, reduced precision in the notebook (float16, TF32) is the likely reason."""
 
 
-def golden(
+def golden(  # noqa: PLR0913 (a record has six parts; only the first three are needed)
     raw: Any,
     outputs: Any,
     path: str | os.PathLike[str],
     *,
     hop: int | None = None,
-    labels: Sequence[str] | None = None,
+    channels: Iterable[str] | None = None,
+    labels: Iterable[str] | None = None,
 ) -> None:
     """
     Write a golden record: raw samples and what your own pipeline makes of them.
 
     Call it where the model was trained, on samples as the sensor gives them (before any scaling). `raw` is windows
     `[n, window, channels]`, or with `hop` one recording `[time, channels]`; `outputs` is the float outputs `[n, k]`, one
-    row a window (`[n]` for one output); `labels` names them. Arrays, lists and tensors are taken. Raises DataError.
+    row a window (`[n]` for one output). `channels` names the channels of `raw` and `labels` the outputs, each in its
+    order: both are compared with the project's. Arrays, lists and tensors are taken. Raises DataError.
     """
-    GoldenRecord.of(raw, outputs, hop=hop, labels=labels).write(path)
+    GoldenRecord.of(raw, outputs, hop=hop, labels=labels, channels=channels).write(path)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +79,8 @@ class GoldenReport:
     worst_output: int | None = None
     argmax_agreement: float | None = None
     """Share of windows with the same largest output; None with one output."""
+    not_compared: tuple[str, ...] = ()
+    """Names that the project has and the record does not: `channel names`, `label names`."""
 
     @classmethod
     def not_checked(cls) -> GoldenReport:
@@ -83,15 +88,16 @@ class GoldenReport:
         return cls(
             verdict="not checked",
             reason="there is no golden record",
-            hint='write one with `edgekit.golden(raw, outputs, "golden.npz")` where the model was trained, '
-            'and set `[test] golden = "golden.npz"`',
+            hint='write one with `edgekit.golden(raw, outputs, "golden.npz")` where the model was trained, with `channels=` '
+            'and `labels=` as well, and set `[test] golden = "golden.npz"`',
         )
 
     @property
     def sentence(self) -> str:
         """The report's second line, such as `pipeline: equal to your golden (40 windows, largest difference 3e-07)`."""
         if self.verdict == "equal":
-            return f"pipeline: equal to your golden ({self.windows} windows, largest difference {self.max_abs_error:.1g})"
+            missing = f"; {' and '.join(self.not_compared)} not in it" if self.not_compared else ""
+            return f"pipeline: equal to your golden ({self.windows} windows, largest difference {self.max_abs_error:.1g}{missing})"
         if self.verdict == "differs":
             return f"pipeline: differs from your golden: {self.reason}"
         return "pipeline: not checked"
@@ -101,14 +107,12 @@ class GoldenReport:
         return {**asdict(self), "max_abs_error": finite(self.max_abs_error)}
 
 
-def compare_golden(
-    compiled: CompiledModel, path: Path, *, channels: Sequence[str] = ()
-) -> GoldenReport:
+def compare_golden(compiled: CompiledModel, path: Path) -> GoldenReport:
     """
-    Run the golden record's raw samples through the compiled model and compare every output.
+    Run the golden record's raw samples through the compiled model and compare every output, and the names.
 
-    `channels` names the channels in what it reports. Raises DataError if the file is no golden record or its shapes are
-    not the model's, ConfigError if the model takes no stream.
+    Raises DataError if the file is no golden record or its shapes are not the model's, ConfigError if the model takes
+    no stream.
     """
     spec = compiled.spec
     if spec is None:
@@ -125,20 +129,29 @@ def compare_golden(
             hint="write it again with the outputs of this model's pipeline",
         )
     report = _compare(ours, record, compiled.labels)
-    if report.verdict == "equal" or report.hint is not None:
+    if report.verdict == "equal":
+        return _compare_names(report, record, compiled)
+    if report.hint is not None:
         return report
     bound = TOLERANCE * float(np.abs(record.outputs).max())
     suspects = Suspects(
         spec=spec,
         model=_alone(compiled, spec),
-        channels=tuple(channels) or tuple(str(index) for index in range(spec.channels)),
+        channels=compiled.channels or tuple(str(index) for index in range(spec.channels)),
         labels=compiled.labels,
         bound=bound,
+        worst_window=report.worst_window or 0,
     )
     found = _shifted(ours, record.outputs, bound) or explain(windows, record.outputs, suspects)
-    return (
-        report if found is None else replace(report, reason=f"{report.reason}; it matches {found}")
-    )
+    if found is not None:
+        return replace(report, reason=f"{report.reason}; it matches {found}")
+    if is_standardised(windows, record.outputs, suspects):
+        return replace(
+            report,
+            reason=f"{report.reason}; the samples look standardised in the notebook",
+            hint="put your scaler's numbers into `[input] mean` and `std`",
+        )
+    return report
 
 
 def _outputs(compiled: CompiledModel, record: GoldenRecord, windows: Floats) -> Floats:
@@ -169,11 +182,10 @@ def _compare(ours: Floats, record: GoldenRecord, labels: tuple[str, ...]) -> Gol
         name = f"`{labels[output]}`" if labels else str(output)
         reason = f"by {largest:.3g} at window {window}, output {name}; {TOLERANCE * scale:.3g} would be equal"
         if largest <= LOW_PRECISION * scale and agreement in (None, 1.0):
-            hint = "this close, the notebook probably ran in lower precision: write the record with float32 outputs"
-    elif labels and record.labels and labels != record.labels:
-        equal = False
-        reason = f"the numbers are equal, the labels are not: {', '.join(record.labels)} in the record, {', '.join(labels)} in the model"
-        hint = "set `[model] labels` to the record's, in its order"
+            hint = (
+                "this close, the notebook probably ran in lower precision, or mean and std are rounded: write the record "
+                "with float32 outputs, and give `[input] mean` and `std` all their digits"
+            )
     return GoldenReport(
         verdict="equal" if equal else "differs",
         reason=reason,
@@ -187,6 +199,28 @@ def _compare(ours: Floats, record: GoldenRecord, labels: tuple[str, ...]) -> Gol
     )
 
 
+def _compare_names(
+    report: GoldenReport, record: GoldenRecord, compiled: CompiledModel
+) -> GoldenReport:
+    """Return the report of equal numbers with what the names say: under other names they are another result."""
+    missing = []
+    for key, what, theirs, ours in (
+        ("[input] channels", "channel names", record.channels, compiled.channels),
+        ("[model] labels", "label names", record.labels, compiled.labels),
+    ):
+        if ours and not theirs:
+            missing.append(what)
+        elif ours and theirs != ours:
+            how = "stand in another order" if sorted(theirs) == sorted(ours) else "are others"
+            return replace(
+                report,
+                verdict="differs",
+                reason=f"the numbers are equal, but the {what} {how}",
+                hint=f"`{key}` lists {', '.join(ours)}; the record {', '.join(theirs)}: correct the one that is wrong",
+            )
+    return replace(report, not_compared=tuple(missing))
+
+
 def _alone(compiled: CompiledModel, spec: GraphSpec) -> Callable[[Floats], Floats]:
     """Return the user's model without what EdgeKit adds in front of it and behind."""
     from edgekit.model.proof.reference import Reference  # noqa: PLC0415 (a notebook that writes a record needs NumPy alone)
@@ -197,7 +231,9 @@ def _alone(compiled: CompiledModel, spec: GraphSpec) -> Callable[[Floats], Float
 
 @np.errstate(invalid="ignore")  # a NaN is within no bound
 def _shifted(ours: Floats, theirs: Floats, bound: float) -> str | None:
-    if len(ours) > 1:
+    differing = (np.abs(ours - theirs).max(axis=1) > bound).sum()
+    # Few windows match by chance, and one that differs alone is no shift.
+    if len(ours) >= ENOUGH_WINDOWS and differing > 1:
         if np.abs(ours[:-1] - theirs[1:]).max() <= bound:
             return "one window later: the notebook's windows begin before the recording does"
         if np.abs(ours[1:] - theirs[:-1]).max() <= bound:

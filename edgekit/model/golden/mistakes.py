@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from edgekit.model.graph_spec import GraphSpec
 
     Floats = NDArray[np.float32]
+    Make = Callable[[Floats], Floats]
 
 MOST_PERMUTED: Final = 4
 """Up to this many channels every order is tried (24 of them)."""
@@ -32,7 +34,13 @@ MOST_SWAPPED: Final = 12
 """Up to this many channels each two are swapped (66 ways); of more, the halves (accelerometer and gyroscope) and the like."""
 
 MOST_WINDOWS: Final = 64
-"""Windows that are tried; a mistake shows on all of them."""
+"""Windows that are tried, with the worst of all; what matches them is then tried on the whole record."""
+
+ENOUGH_WINDOWS: Final = 3
+"""Fewer tell nothing of order in time."""
+
+MUCH_CLOSER: Final = 3.0
+"""How many times smaller the difference must get: with the record's own mean and deviation it never becomes nothing."""
 
 MOST_BYTES: Final = 64 << 20
 """Samples of all tries together: of large windows fewer are tried."""
@@ -50,6 +58,8 @@ class Suspects:
     """Names of the outputs; empty where they have none."""
     bound: float
     """Largest difference that still counts as equal."""
+    worst_window: int
+    """The window that differs most: on others the mistake may not show."""
 
 
 @np.errstate(all="ignore")  # wrong on purpose: what overflows does not match
@@ -59,15 +69,15 @@ def explain(windows: Floats, outputs: Floats, suspects: Suspects) -> str | None:
 
     Returns the end of a sentence that begins "it matches …"; None when none of the mistakes does it.
     """
-    tries = len(list(_input_mistakes(windows[:1], suspects)))
-    count = min(MOST_WINDOWS, max(1, MOST_BYTES // (tries * windows[:1].nbytes)))
-    chosen = np.unique(np.linspace(0, len(windows) - 1, count).astype(np.int64))
-    outputs = outputs[chosen]
+    mistakes = list(_input_mistakes(suspects, enough=len(windows) >= ENOUGH_WINDOWS))
+    chosen = np.union1d(_choose(windows, len(mistakes) + 1), suspects.worst_window)
     # All in one call: each call starts ONNX Runtime anew.
-    made_so, values = zip(*_input_mistakes(windows[chosen], suspects), strict=True)
+    values = [make(windows[chosen]) for _, make in mistakes]
     results = np.split(suspects.model(np.concatenate(values)), len(values))
-    for made, logits in zip(made_so, results, strict=True):
-        found = _explain_outputs(logits, outputs, suspects)
+    for (made, make), logits in zip(mistakes, results, strict=True):
+        found = _explain_outputs(logits, outputs[chosen], suspects)
+        if found is not None and len(chosen) < len(windows):
+            found = _explain_outputs(suspects.model(make(windows)), outputs, suspects)
         if found is not None:
             return (
                 " and ".join(part for part in (made, found) if part)
@@ -76,31 +86,82 @@ def explain(windows: Floats, outputs: Floats, suspects: Suspects) -> str | None:
     return None
 
 
-def _input_mistakes(windows: Floats, suspects: Suspects) -> Iterator[tuple[str, Floats]]:
+@np.errstate(all="ignore")  # as above
+def is_standardised(windows: Floats, outputs: Floats, suspects: Suspects) -> bool:
+    """
+    Tell whether `outputs` come much closer with every channel standardised.
+
+    The notebook's mean and deviation are not known; those of the record's own samples are near them.
+    """
+    flat = windows.reshape(-1, windows.shape[2])
+    mean, deviation = flat.mean(axis=0), flat.std(axis=0)
+    deviation[deviation == 0] = 1
+    chosen = _choose(windows, 2)
+    few = windows[chosen]
+    values = np.concatenate([normalise(few, suspects.spec), (few - mean) / deviation])
+    as_set, standardised = np.split(suspects.model(values), 2)
+    if as_set.shape != outputs[chosen].shape:
+        return False
+    return MUCH_CLOSER * _distance(standardised, outputs[chosen]) < _distance(
+        as_set, outputs[chosen]
+    )
+
+
+def _distance(logits: Floats, outputs: Floats) -> float:
+    """Return the mean difference, behind the activation that makes it smallest."""
+    activated = [function(logits) for function in ACTIVATIONS.values()]
+    return float(min(np.abs(values.astype(np.float64) - outputs).mean() for values in activated))
+
+
+def _choose(windows: Floats, tries: int) -> NDArray[np.int64]:
+    """Return the numbers of some windows, evenly spread, that stay small when they are tried so many times."""
+    count = min(MOST_WINDOWS, max(1, MOST_BYTES // (tries * windows[:1].nbytes)))
+    return np.unique(np.linspace(0, len(windows) - 1, count).astype(np.int64))
+
+
+def _input_mistakes(suspects: Suspects, *, enough: bool) -> Iterator[tuple[str, Make]]:
+    """Yield every mistake with what makes it of raw windows; `enough`: there are windows enough to tell order in time."""
     spec = suspects.spec
-    yield "", normalise(windows, spec)
+    right = partial(normalise, spec=spec)
+    yield "", right
     if any(step is not None for step in (spec.scale, spec.offset, spec.mean)):
         step = "`mean` and `std`" if spec.mean is not None else "`scale` and `offset`"
         yield (
             f"without {step}: the golden record's samples are scaled already, or edgekit.toml should not",
-            windows,
+            lambda windows: windows,
         )
-        yield f"with {step} applied twice", normalise(normalise(windows, spec), spec)
+        yield f"with {step} applied twice", lambda windows: right(right(windows))
     for order in _orders(spec.channels):
         names = ", ".join(suspects.channels[index] for index in order)
-        yield f"with channels in the order {names}", normalise(windows[..., list(order)], spec)
+        yield (
+            f"with channels in the order {names}",
+            partial(_reordered, order=order, spec=spec),
+        )
     for factor, meaning in units.FACTORS:
         yield (
             f"with samples times {factor:g} ({meaning})",
-            normalise(windows * np.float32(factor), spec),
+            partial(_in_unit, factor=factor, spec=spec),
         )
-    yield "with each window normalised by its own mean and deviation", _standardised(windows)
-    yield "with time reversed", normalise(windows[:, ::-1], spec)
-    for swapped in _swapped(normalise(windows, spec)):
+    yield "with each window normalised by its own mean and deviation", _standardised
+    if enough:
+        yield "with time reversed", lambda windows: right(windows[:, ::-1])
+    for swap in _swaps(spec):
         yield (
             "with time and channel swapped: compare `[input] layout` with the notebook's reshape",
-            swapped,
+            partial(_swapped, swap=swap, spec=spec),
         )
+
+
+def _reordered(windows: Floats, order: tuple[int, ...], spec: GraphSpec) -> Floats:
+    return normalise(windows[..., list(order)], spec)
+
+
+def _in_unit(windows: Floats, factor: float, spec: GraphSpec) -> Floats:
+    return normalise(windows * np.float32(factor), spec)
+
+
+def _swapped(windows: Floats, swap: Make, spec: GraphSpec) -> Floats:
+    return swap(normalise(windows, spec))
 
 
 def _orders(channels: int) -> list[tuple[int, ...]]:
@@ -121,13 +182,13 @@ def _orders(channels: int) -> list[tuple[int, ...]]:
     return orders
 
 
-def _swapped(values: Floats) -> Iterator[Floats]:
-    """Yield what becomes of windows where the two axes are confused: by a wrong layout, or reshaped for transposed."""
-    count, window, channels = values.shape
+def _swaps(spec: GraphSpec) -> Iterator[Make]:
+    """Yield the ways to confuse the two axes: by a wrong layout, or reshaped for transposed."""
+    window, channels = spec.window, spec.channels
     if window == channels:
-        yield values.swapaxes(1, 2)
-    yield values.reshape(count, channels, window).swapaxes(1, 2)
-    yield values.swapaxes(1, 2).reshape(count, window, channels)
+        yield lambda values: values.swapaxes(1, 2)
+    yield lambda values: values.reshape(-1, channels, window).swapaxes(1, 2)
+    yield lambda values: values.swapaxes(1, 2).reshape(-1, window, channels)
 
 
 def _standardised(windows: Floats) -> Floats:
@@ -146,15 +207,25 @@ def _explain_outputs(logits: Floats, outputs: Floats, suspects: Suspects) -> str
     if _equal(activated[activation], outputs, suspects.bound):
         return ""
     if suspects.spec.output_kind != "anomaly":
-        for name, values in activated.items():
-            if _equal(values, outputs, suspects.bound):
-                return f'when `activation = "{name}"` is set'
-        for name, values in activated.items():
-            if _equal(ACTIVATIONS["softmax"](values), outputs, suspects.bound):
-                return f"with softmax applied behind `{name}`: the golden record's own mistake"
-        if _equal(_log_softmax(logits), outputs, suspects.bound):
-            return "as logarithms: the golden record holds log-probabilities; write it with their `exp`"
+        found = _explain_activation(activated, outputs, suspects.bound)
+        if found is not None:
+            return found
     return _explain_order(activated[activation], outputs, suspects)
+
+
+def _explain_activation(activated: dict[str, Floats], outputs: Floats, bound: float) -> str | None:
+    logits = activated["none"]
+    for name, values in activated.items():
+        if _equal(values, outputs, bound):
+            if name != "none" and _are_probabilities(logits):
+                return f"with {name} applied to what already are probabilities: the golden record's own mistake"
+            return f'when `activation = "{name}"` is set'
+    for name, values in activated.items():
+        if _equal(ACTIVATIONS["softmax"](values), outputs, bound):
+            return f"with softmax applied behind `{name}`: the golden record's own mistake"
+    if _equal(_log_softmax(logits), outputs, bound):
+        return "as logarithms: the golden record holds log-probabilities; write it with their `exp`"
+    return None
 
 
 def _explain_order(values: Floats, outputs: Floats, suspects: Suspects) -> str | None:
@@ -176,6 +247,12 @@ def _explain_order(values: Floats, outputs: Floats, suspects: Suspects) -> str |
 def _equal(ours: Floats, theirs: Floats, bound: float) -> bool:
     difference = np.abs(ours.astype(np.float64) - theirs)
     return bool(np.all(difference <= bound))  # a NaN is never within the bound
+
+
+def _are_probabilities(logits: Floats) -> bool:
+    """Tell whether the model's own outputs are the shares of several classes already."""
+    several = logits.shape[1] > 1
+    return several and bool(np.all(logits >= 0) and np.allclose(logits.sum(axis=1), 1, atol=1e-3))
 
 
 def _softmax(logits: Floats) -> Floats:

@@ -2,12 +2,14 @@
 Golden records: raw samples and what the user's own pipeline makes of them, in one file.
 
 Written where the model was trained (a notebook), read by `edgekit check`. Needs NumPy alone. The file is an `.npz`
-without pickles: `format` (1), `raw`, `outputs`, `hop` (0: `raw` is windows), `labels` (may be empty).
+without pickles: `format` (1), `raw`, `outputs`, `hop` (0: `raw` is windows), `labels` and `channels` (names; either may
+be empty, and `channels` may be missing).
 """
 
 from __future__ import annotations
 
 import io
+import operator
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -21,7 +23,7 @@ from edgekit.errors import DataError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
@@ -45,10 +47,18 @@ class GoldenRecord:
     """Samples from one window to the next where `raw` is a recording; None where it is windows."""
     labels: tuple[str, ...]
     """Names of the outputs, in order; empty where they were not given."""
+    channels: tuple[str, ...]
+    """Names of the channels, in the order of `raw`; empty where they were not given."""
 
     @classmethod
     def of(
-        cls, raw: Any, outputs: Any, *, hop: int | None, labels: Sequence[str] | None
+        cls,
+        raw: Any,
+        outputs: Any,
+        *,
+        hop: int | None = None,
+        labels: Iterable[str] | None = None,
+        channels: Iterable[str] | None = None,
     ) -> GoldenRecord:
         """Check arrays, lists or tensors and make a record of them; raise DataError that says which is wrong."""
         values = _array("outputs", outputs)
@@ -60,8 +70,9 @@ class GoldenRecord:
         record = cls(
             raw=_finite("raw", _array("raw", raw)),
             outputs=_finite("outputs", values[:, np.newaxis] if values.ndim == 1 else values),
-            hop=hop,
-            labels=tuple(map(str, labels or ())),
+            hop=_whole("hop", hop),
+            labels=_names("labels", labels),
+            channels=_names("channels", channels),
         )
         record._check_shapes()
         return record
@@ -76,6 +87,10 @@ class GoldenRecord:
             raise DataError(f"`raw` is {_shape(raw)}: it has no samples")
         if self.labels and len(self.labels) != outputs.shape[1]:
             raise DataError(f"`labels` has {len(self.labels)} names for {outputs.shape[1]} outputs")
+        if self.channels and len(self.channels) != raw.shape[-1]:
+            raise DataError(
+                f"`channels` has {len(self.channels)} names for {raw.shape[-1]} channels of `raw`"
+            )
         if self.hop is None:
             self._check_windows()
         elif self.hop < 1:
@@ -136,6 +151,7 @@ class GoldenRecord:
             outputs=self.outputs,
             hop=np.int64(self.hop or 0),
             labels=np.array(self.labels, dtype=np.str_),
+            channels=np.array(self.channels, dtype=np.str_),
         )
         write_file(Path(path), data.getvalue())
 
@@ -147,7 +163,7 @@ class GoldenRecord:
         except OSError as error:
             raise DataError(
                 f"cannot read the golden record `{path}`: {error.strerror or error}", hint=FOREIGN
-            ) from error
+            ) from None
         except DAMAGE as error:
             raise DataError(
                 f"`{path}` is no golden record, or damaged: {error}", hint=FOREIGN
@@ -170,6 +186,7 @@ class GoldenRecord:
                 members["outputs"],
                 hop=int(members["hop"]) or None,
                 labels=members["labels"].ravel().tolist(),
+                channels=members["channels"].ravel().tolist() if "channels" in members else None,
             )
         except DataError as error:
             raise DataError(f"`{path}`: {error.message}", hint=error.hint) from error
@@ -184,7 +201,38 @@ def _members(path: Path) -> dict[str, NDArray[Any]]:
             return {name: loaded[name] for name in loaded.files}
 
 
+def _names(name: str, names: Iterable[str] | None) -> tuple[str, ...]:
+    if isinstance(names, str):
+        raise DataError(f"`{name}` is the text `{names}`: must be a list of names")
+    if names is None:
+        return ()
+    try:
+        listed = [] if isinstance(names, set | frozenset | bytes) else [*names]
+    except TypeError:  # a number, or an array without axes
+        listed = []
+    if not listed and not (isinstance(names, np.ndarray | list | tuple) and np.size(names) == 0):
+        raise DataError(f"`{name}` is {names!r}: must be a list of names, in order")
+    return tuple(map(str, listed))
+
+
+def _whole(name: str, value: Any) -> int | None:
+    if value is None:
+        return None
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool):  # True is a 1 to Python
+        raise DataError(f"`{name}` is {value!r}: must be a whole number of samples")
+    return number
+
+
 def _array(name: str, value: Any) -> NDArray[Any]:
+    if np.ma.isMaskedArray(value):
+        raise DataError(
+            f"`{name}` is a masked array: what is masked would count as samples",
+            hint="leave out the windows that have masked values, and hand over `.data` of the rest",
+        )
     try:
         array = np.asarray(value)
     except (ValueError, TypeError, RuntimeError) as error:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from edgekit.model.meaning.finding import Finding
-from edgekit.model.meaning.units import FACTORS
+from edgekit.model.meaning.units import FACTORS, NEAR_A_UNIT
 from edgekit.model.normalise import normalise
 
 if TYPE_CHECKING:
@@ -105,7 +105,8 @@ def _against_span(raw: Floats, spec: GraphSpec, span: tuple[float, float]) -> It
         yield Finding(
             severity="warning",
             message=f"samples use {fill:.1%} of the model's input range {low:.3g} … {high:.3g}: most of its resolution is lost",
-            hint=_hint(raw, expectation) or "check the unit of the recording and `[input] scale`",
+            hint=_hint(raw, expectation, near=NEAR_A_UNIT)
+            or "check the unit of the recording and `[input] scale`",
         )
 
 
@@ -124,7 +125,8 @@ def _against_training(raw: Floats, spec: GraphSpec, channels: tuple[str, ...]) -
     share, fill = float(expectation.outside(raw).mean()), expectation.fill(raw)
     shifts = normalise(raw, spec).mean(axis=(0, 1))
     hint = (
-        _hint(raw, expectation) or "check the unit of the recording, and `[input] mean` and `std`"
+        _hint(raw, expectation, near=NEAR_A_UNIT if share <= TOO_MANY else None)
+        or "check the unit of the recording, and `[input] mean` and `std`"
     )
     if share > TOO_MANY:
         yield Finding(
@@ -150,15 +152,20 @@ def _against_training(raw: Floats, spec: GraphSpec, channels: tuple[str, ...]) -
         )
 
 
-def _hint(raw: Floats, expectation: Expectation) -> str | None:
-    """Find the unit that brings the samples to where they are expected."""
+def _hint(raw: Floats, expectation: Expectation, near: float | None = None) -> str | None:
+    """
+    Find the unit that brings the samples to where they are expected.
+
+    `near`: it must do so to within this factor, as samples that are only small may also come from a quiet recording.
+    """
     fits = []
     for place, (factor, meaning) in enumerate(FACTORS):
         converted = raw * np.float32(factor)
         fill = expectation.fill(converted)
         if fill >= TOO_SMALL and expectation.outside(converted).mean() <= TOO_MANY:
             distance = abs(np.log(fill / expectation.usual_fill))
-            fits.append((distance + RARER * place, factor, meaning))
+            if near is None or distance <= np.log(near):
+                fits.append((distance + RARER * place, factor, meaning))
     if not fits:
         return None
     _, factor, meaning = min(fits)

@@ -22,3 +22,6 @@ FACTORS: Final[tuple[tuple[float, str], ...]] = (
     (1 / 32768, "the recording in 16-bit integers, the model from -1 to 1"),
 )
 """What to multiply raw samples by, and the misunderstanding that it mends; the likely ones first."""
+
+NEAR_A_UNIT: Final = 1.5
+"""A unit is named where it explains the sizes to within this factor."""

@@ -14,7 +14,7 @@ import pytest
 
 import edgekit
 from edgekit.errors import ConfigError, DataError
-from edgekit.model.golden.golden import GoldenReport, compare_golden
+from edgekit.model.golden.golden import GoldenReport, _shifted, compare_golden
 
 RAW = np.random.default_rng(5).normal(size=(9, 4, 2)).astype(np.float32)
 
@@ -122,7 +122,7 @@ def test_lower_precision_is_recognised(compiled: Any, tmp_path: Path) -> None:
     report = compare_golden(compiled, tmp_path / "g.npz")
 
     assert report.verdict == "differs"
-    assert "lower precision" in str(report.hint)
+    assert "lower precision, or mean and std are rounded" in str(report.hint)
 
 
 def test_labels_in_another_order_differ(compiled: Any, tmp_path: Path) -> None:
@@ -132,7 +132,67 @@ def test_labels_in_another_order_differ(compiled: Any, tmp_path: Path) -> None:
     report = compare_golden(compiled, tmp_path / "g.npz")
 
     assert report.verdict == "differs"
-    assert "right, left in the record, left, right in the model" in report.reason
+    assert "the label names stand in another order" in report.reason
+    assert "lists left, right; the record right, left" in str(report.hint)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "said"), [(["b", "a"], "stand in another order"), (["a", "c"], "are others")]
+)
+def test_channels_in_another_order_differ(
+    compiled: Any, tmp_path: Path, theirs: list[str], said: str
+) -> None:
+    """The record's samples fit the model; the project would feed it other columns."""
+    edgekit.golden(RAW, RAW.mean(axis=1), tmp_path / "g.npz", channels=theirs)
+
+    report = compare_golden(compiled.but(channels=("a", "b")), tmp_path / "g.npz")
+
+    assert report.verdict == "differs"
+    assert f"the channel names {said}" in report.sentence
+    assert f"`[input] channels` lists a, b; the record {', '.join(theirs)}" in str(report.hint)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ({}, "; channel names and label names not in it)"),
+        ({"labels": ["left", "right"]}, "; channel names not in it)"),
+        ({"labels": ["left", "right"], "channels": ["a", "b"]}, "0)"),
+    ],
+)
+def test_what_was_not_compared_is_said(
+    compiled: Any, tmp_path: Path, names: dict[str, Any], said: str
+) -> None:
+    """Equal numbers say nothing of names that the record does not hold."""
+    edgekit.golden(RAW, RAW.mean(axis=1), tmp_path / "g.npz", **names)
+
+    report = compare_golden(compiled.but(channels=("a", "b")), tmp_path / "g.npz")
+
+    assert report.verdict == "equal"
+    assert report.sentence.endswith(said)
+
+
+def test_a_forgotten_scaler_is_recognised(compiled: Any, tmp_path: Path) -> None:
+    """The notebook standardised with numbers of its training data, which the record does not hold."""
+    raw = RAW * (3.0, 9.0) + (40.0, -7.0)
+    outputs = ((raw - (40.2, -7.3)) / (2.9, 9.2)).mean(axis=1)
+    edgekit.golden(raw, outputs, tmp_path / "g.npz")
+
+    report = compare_golden(compiled, tmp_path / "g.npz")
+
+    assert "look standardised in the notebook" in report.reason
+    assert report.hint == "put your scaler's numbers into `[input] mean` and `std`"
+
+
+def test_another_model_is_not_called_standardised(compiled: Any, tmp_path: Path) -> None:
+    """Nothing is invented where nothing fits."""
+    outputs = np.random.default_rng(6).normal(size=(9, 2)).astype(np.float32)
+    edgekit.golden(RAW, outputs, tmp_path / "g.npz")
+
+    report = compare_golden(compiled, tmp_path / "g.npz")
+
+    assert (report.verdict, report.hint) == ("differs", None)
+    assert "standardised" not in report.reason
 
 
 def test_nan_outputs_differ(compiled: Any, tmp_path: Path) -> None:
@@ -166,3 +226,19 @@ def test_not_checked_says_how() -> None:
 
     assert report.sentence == "pipeline: not checked"
     assert "edgekit.golden(raw, outputs" in str(report.hint)
+
+
+@pytest.mark.parametrize("theirs", [[1.0, 2.0], [9.0, 1.0, 1.0, 1.0]])
+def test_little_evidence_is_no_shift(theirs: list[float]) -> None:
+    """Two windows, or one that differs alone beside equal ones."""
+    ours = np.array([[2.0], [7.0]] if len(theirs) == 2 else [[1.0]] * 4, np.float32)
+
+    assert _shifted(ours, np.array(theirs, np.float32)[:, np.newaxis], 1e-4) is None
+
+
+def test_all_windows_one_later() -> None:
+    """That is a shift."""
+    ours = np.array([[1.0], [2.0], [3.0]], np.float32)
+    theirs = np.array([[0.0], [1.0], [2.0]], np.float32)
+
+    assert str(_shifted(ours, theirs, 1e-4)).startswith("one window later")

@@ -36,7 +36,12 @@ def softmax(logits: Floats) -> Floats:
 def suspects(spec: GraphSpec = SCALED) -> Suspects:
     """Return what the search knows."""
     return Suspects(
-        spec=spec, model=model, channels=("ax", "ay", "az"), labels=("a", "b", "c"), bound=1e-4
+        spec=spec,
+        model=model,
+        channels=("ax", "ay", "az"),
+        labels=("a", "b", "c"),
+        bound=1e-4,
+        worst_window=0,
     )
 
 
@@ -127,6 +132,7 @@ def test_orders_of_six_channels(order: tuple[int, ...]) -> None:
         channels=names,
         labels=(),
         bound=1e-4,
+        worst_window=0,
     )
 
     found = explain(raw, six.model(raw[..., list(order)]), six)
@@ -145,7 +151,12 @@ def test_large_windows_take_little_memory() -> None:
 
     spec = GraphSpec(window=4000, channels=100)
     hundred = Suspects(
-        spec=spec, model=model, channels=tuple(map(str, range(100))), labels=(), bound=1e-4
+        spec=spec,
+        model=model,
+        channels=tuple(map(str, range(100))),
+        labels=(),
+        bound=1e-4,
+        worst_window=0,
     )
 
     assert explain(raw, raw[:, 0, :3] + 1, hundred) is None
@@ -163,3 +174,50 @@ def test_the_model_is_started_once() -> None:
     explain(RAW, np.zeros((12, 3), np.float32), replace(suspects(), model=counted))
 
     assert len(calls) == 1
+
+
+def test_one_window_that_differs_is_looked_at() -> None:
+    """Of a thousand windows 64 are tried: that they match says nothing of the one that does not."""
+    raw = RANDOM.normal(size=(1000, 5, 3)).astype(np.float32)
+    theirs = model(normalise(raw, SCALED))
+    theirs[500] += 1
+
+    assert explain(raw, theirs, replace(suspects(), worst_window=500)) is None
+
+
+def test_what_matches_the_tried_windows_must_match_all() -> None:
+    """Two windows differ, and the worst of them by a mistake that is not the other's."""
+    raw = RANDOM.normal(size=(1000, 5, 3)).astype(np.float32)
+    theirs = model(normalise(raw, SCALED))
+    theirs[500] += 1
+    theirs[501] += 0.5
+    calls = []
+
+    def wrong_at_one(windows: Floats) -> Floats:
+        calls.append(len(windows))
+        logits = model(windows)
+        logits[(windows == normalise(raw[500:501], SCALED)).all(axis=(1, 2))] += 1
+        return logits
+
+    worst = replace(suspects(), worst_window=500, model=wrong_at_one)
+
+    assert explain(raw, theirs, worst) is None
+    assert calls[1] == 1000
+
+
+def test_time_of_two_windows_tells_nothing() -> None:
+    """Too few to say that time is reversed."""
+    reversed_time = model(normalise(RAW[:2, ::-1], SCALED))
+
+    assert explain(RAW[:2], reversed_time, suspects()) is None
+
+
+def test_softmax_over_probabilities_is_the_records_mistake() -> None:
+    """The model has its softmax; `activation` would repeat the mistake."""
+    own = replace(suspects(), model=lambda windows: softmax(model(windows)))
+
+    found = explain(RAW, softmax(softmax(model(normalise(RAW, SCALED)))), own)
+
+    assert found is not None
+    assert "the golden record's own mistake" in found
+    assert "activation" not in found

@@ -36,15 +36,33 @@ class Tensor:
 @pytest.mark.parametrize("raw", [RAW, RAW.tolist(), Tensor(RAW), RAW.astype(np.int16)])
 def test_windows_come_back(tmp_path: Path, raw: Any) -> None:
     """Arrays, lists and tensors of any number type; labels in order."""
-    golden(raw, Tensor(OUTPUTS), tmp_path / "golden.npz", labels=["left", "right"])
+    names = np.array(["a", "b"])
+    golden(
+        raw,
+        Tensor(OUTPUTS),
+        tmp_path / "golden.npz",
+        labels=np.array(["left", "right"]),
+        channels=names,
+    )
 
     record = GoldenRecord.load(tmp_path / "golden.npz")
 
-    assert record.labels == ("left", "right")
+    assert (record.labels, record.channels) == (("left", "right"), ("a", "b"))
     assert record.hop is None
     assert np.array_equal(record.windows(4, 2), RAW)
     assert np.array_equal(record.outputs, OUTPUTS.astype(np.float32))
     assert [path.name for path in tmp_path.iterdir()] == ["golden.npz"]
+
+
+def test_a_record_without_channel_names(tmp_path: Path) -> None:
+    """Records that were written before there were names are read as before."""
+    path = tmp_path / "golden.npz"
+    golden(RAW, OUTPUTS, path, channels=["a", "b"])
+    members = dict(np.load(path))
+    del members["channels"]
+    np.savez(path, **members)
+
+    assert GoldenRecord.load(path).channels == ()
 
 
 def test_a_recording_is_cut(tmp_path: Path) -> None:
@@ -68,6 +86,17 @@ def test_a_recording_is_cut(tmp_path: Path) -> None:
         (RAW[0], OUTPUTS, {"hop": 0}, "`hop` is 0"),
         (RAW[0, 0], OUTPUTS, {}, r"must be \[windows, window, channels\]"),
         (RAW, OUTPUTS, {"labels": ["one"]}, "1 names for 2 outputs"),
+        (RAW, OUTPUTS, {"channels": ["a", "b", "c"]}, "3 names for 2 channels"),
+        (RAW, OUTPUTS, {"labels": "ab"}, "`labels` is the text `ab`"),
+        (RAW, OUTPUTS, {"labels": {"a", "b"}}, "in order"),
+        (RAW, OUTPUTS, {"labels": np.array("ab")}, "must be a list of names"),
+        (RAW, OUTPUTS, {"labels": 2}, "must be a list of names"),
+        (RAW[0], OUTPUTS, {"hop": 2.5}, "`hop` is 2.5: must be a whole number"),
+        (RAW[0], OUTPUTS, {"hop": True}, "`hop` is True"),
+        (RAW[0], OUTPUTS, {"hop": "4"}, "`hop` is '4'"),
+        (np.ma.masked_array(RAW, RAW > 9), OUTPUTS, {}, "`raw` is a masked array"),
+        (RAW, np.ma.masked_array(OUTPUTS), {}, "`outputs` is a masked array"),
+        (RAW, OUTPUTS, {"channels": "ab"}, "`channels` is the text `ab`"),
         (RAW, np.where(OUTPUTS == 0.5, np.nan, OUTPUTS), {}, r"2 values .* first at \[2, 0\]"),
         (RAW * 1e300, OUTPUTS, {}, "no float32 numbers"),
         (RAW[:0], OUTPUTS[:0], {}, "neither of them 0"),
