@@ -114,7 +114,12 @@ class Job:
         np.savez(self._folder / "inputs.npz", allow_pickle=False, **arrays)
         limits = {key: value for key, value in asdict(self._limits).items() if key != "wall_s"}
         named = {"path": str(self._source.path), **parameters}
-        job = {"kind": self._kind, "limits": limits, "parameters": named}
+        job = {
+            "kind": self._kind,
+            "parent": os.getpid(),
+            "limits": limits,
+            "parameters": named,
+        }
         (self._folder / "job.json").write_text(json.dumps(job))
 
     def _command(self) -> Command:
@@ -124,7 +129,8 @@ class Job:
         )
         # `-P`: what lies about in the working folder is no module of ours
         argv = (sys.executable, "-P", "-m", "edgekit.model.worker", str(self._folder))
-        return Command(argv, env={"PYTHONPATH": search})
+        # ONNX Runtime tells its maker about its use unless this is set, and leaves files in the temporary folder
+        return Command(argv, env={"PYTHONPATH": search, "ORT_DISABLE_TELEMETRY": "1"})
 
     def _failed(self, *, kind: str, message: str = "", hint: str | None = None) -> EdgeKitError:
         if kind == "memory":
@@ -171,11 +177,14 @@ class Job:
             return ""
 
     def _keep_log(self, extra: str) -> Path:
-        if self._logs is None:
+        folder = self._logs
+        try:
+            if folder is not None:
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError:  # a read-only project
+            folder = None
+        if folder is None:
             folder = Path(tempfile.mkdtemp(prefix="edgekit-log-"))
-        else:
-            folder = self._logs
-            folder.mkdir(parents=True, exist_ok=True)
         kept = folder / f"{self._kind}.log"
         with contextlib.suppress(OSError):
             shutil.copyfile(self._folder / "log", kept)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import edgekit_runtime
 import numpy as np
@@ -15,9 +14,9 @@ import numpy as np
 from edgekit.errors import ConfigError, EdgeKitError
 from edgekit.model import cache
 from edgekit.model.cache import Entry
+from edgekit.model.compiled_model import CompiledModel
 from edgekit.model.graph_spec import GraphSpec, per_channel
 from edgekit.model.proof.convert_and_prove import convert_and_prove
-from edgekit.model.proof.reference import Reference
 from edgekit.model.source import SourceModel
 from edgekit.project import FILE_NAME, Project
 from edgekit.state import State
@@ -27,120 +26,18 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from edgekit.model.evaluation.evaluation import Evaluation
     from edgekit.model.graph_spec import Activation, Layout, OutputKind
-    from edgekit.model.proof.prove import Proof
 
-    Array = np.ndarray[Any, Any]
     PerChannel = float | Sequence[float] | None
 
-
-@dataclass(frozen=True, kw_only=True)
-class CompiledModel:
-    """A model that was proven equal to its reference: the archive that ships, and the evidence."""
-
-    archive: bytes = field(repr=False)
-    """NNEF archive, as it goes into the bundle."""
-    sha256: str
-    """Digest of the archive."""
-    engine: str
-    """Engine that wrote it, such as `tract 0.23.9`."""
-    registries: tuple[str, ...]
-    """Operator registries that it was proven with."""
-    proof: Proof
-    rewrites: tuple[str, ...]
-    """What was changed on the way from the file to the archive, a line each."""
-    source: SourceModel
-    spec: GraphSpec | None
-    """The stream form; None for a model that is called with named tensors."""
-    labels: tuple[str, ...]
-    hop: int | None
-    """Stream form: samples from one window to the next."""
-
-    def session(self) -> edgekit_runtime.Session:
-        """Load the archive into the engine."""
-        return edgekit_runtime.Session(self.archive)
-
-    def stream(self, hop: int | None = None) -> edgekit_runtime.Stream:
-        """Return a stream of samples over the model; `hop` is the project's unless given."""
-        chosen = hop or self.hop
-        if self.spec is None or chosen is None:
-            raise TypeError("the model takes named tensors: there is no stream of samples")
-        return self.session().stream(chosen)
-
-    def predict(self, inputs: npt.ArrayLike | Mapping[str, npt.ArrayLike]) -> Any:
-        """
-        Run the model in the engine.
-
-        Stream form: raw samples `[n, window, channels]` give `[n, outputs]`, `[window, channels]` gives `[outputs]`.
-        Named tensors: a dict of arrays gives a dict of arrays, for one call. ValueError if a shape is another.
-        """
-        if isinstance(inputs, dict):
-            return self._predict_tensors(inputs)
-        if self.spec is None:
-            raise TypeError("the model takes named tensors: give a dict of arrays")
-        windows = np.asarray(inputs, np.float32)
-        shape = (self.spec.window, self.spec.channels)
-        if windows.shape[-2:] != shape or windows.ndim not in (2, 3):
-            raise ValueError(
-                f"samples have shape {windows.shape}: expected {shape} or (n, {shape[0]}, {shape[1]})"
-            )
-        session = self._session
-        name_in, name_out = session.inputs[0].name, session.outputs[0].name
-        rows = [
-            np.frombuffer(session.run({name_in: window.tobytes()})[name_out], np.float32)
-            for window in windows.reshape(-1, *shape)
-        ]
-        if windows.ndim == 2:  # noqa: PLR2004 (one window)
-            return rows[0].copy()
-        return (
-            np.stack(rows)
-            if rows
-            else np.empty((0, session.outputs[0].size_bytes // 4), np.float32)
-        )
-
-    def evaluate(self, samples: Any, truth: Any) -> Evaluation:
-        """
-        Judge the model on windows `[n, window, channels]`, or a list of named tensors, whose truth is known.
-
-        `truth`: one entry each, a label's name or number, or a value. Raises DataError if the two do not go together.
-        """
-        from edgekit.model.evaluation.evaluate_arrays import evaluate_arrays  # noqa: PLC0415 (it knows this class)
-
-        return evaluate_arrays(self, samples, truth)
-
-    def reference(self) -> Reference:
-        """Return the model as it was given, in ONNX Runtime."""
-        return Reference(self.source, self.spec)
-
-    @cached_property
-    def _session(self) -> edgekit_runtime.Session:
-        return self.session()
-
-    def _predict_tensors(self, inputs: Mapping[str, npt.ArrayLike]) -> dict[str, Array]:
-        session = self._session
-        given = {}
-        shapes = {tensor.name: (tensor.shape, tensor.dtype) for tensor in session.inputs}
-        for name, value in inputs.items():
-            array = np.asarray(value)
-            if name in shapes and (array.shape, array.dtype.name) != shapes[name]:
-                shape, dtype = shapes[name]
-                raise ValueError(
-                    f"input `{name}` is {array.dtype.name} {array.shape}: expected {dtype} {shape}"
-                )
-            given[name] = array.tobytes()
-        outputs = session.run(given)
-        return {
-            tensor.name: np.frombuffer(outputs[tensor.name], tensor.dtype).reshape(tensor.shape)
-            for tensor in session.outputs
-        }
+__all__ = ["CompiledModel", "compile", "compile_project"]
 
 
 def compile(  # noqa: A001, PLR0913 (the public verb; every argument is a key of edgekit.toml)
     path: Path | str,
     *,
     window: int | None = None,
-    channels: int | None = None,
+    channels: int | Iterable[str] | None = None,
     hop: int | None = None,
     layout: Layout | None = None,
     scale: PerChannel = None,
@@ -157,7 +54,8 @@ def compile(  # noqa: A001, PLR0913 (the public verb; every argument is a key of
     Compile and prove a model.
 
     `path` is an .onnx file, an edgekit.toml or the folder of one (then it says everything, and other arguments than
-    `recorded` are refused). With `window` and `channels` the model takes a stream of samples; without, named tensors.
+    `recorded` are refused). With `window` and `channels` (how many, or their names in the model's order) the model takes
+    a stream of samples; without, named tensors.
     `recorded`: windows `[n, window, channels]` of raw samples to prove it on. Raises NotProven, ModelError, ConfigError.
     """
     path = Path(path)
@@ -169,27 +67,28 @@ def compile(  # noqa: A001, PLR0913 (the public verb; every argument is a key of
         file = path / FILE_NAME if path.is_dir() else path
         windows = None if recorded is None else np.asarray(recorded, np.float32)
         return compile_project(Project.load(file), file.parent, recorded=windows)
-    if window is None and channels is None:
+    names, count = _names_and_count(channels)
+    if window is None and count is None:
         _refuse_without_stream({**shape, **values, **meaning, "recorded": recorded})
         source = SourceModel.load(path)
         found = _proven(source, None, None, None, cache_folder=None, logs=None)
-        return _compiled(found, source, None, tuple(labels), None)
-    if window is None or channels is None:
+        return _compiled(found, source, None, labels=tuple(labels), channels=(), hop=None)
+    if window is None or count is None:
         raise ConfigError("`window` and `channels` go together: one of them is missing")
     if hop is not None and hop < 1:
         raise ConfigError(f"`hop` is {hop}: must be positive")
     spec = GraphSpec(
         window=window,
-        channels=channels,
+        channels=count,
         layout=layout,
-        **{name: per_channel(value, channels) for name, value in values.items()},
+        **{name: per_channel(value, count) for name, value in values.items()},
         output_kind=kind,
         activation=activation,
         output_name=output,
     )
     source = SourceModel.load(path)
     found = _proven(source, spec, hop or window, recorded, cache_folder=None, logs=None)
-    return _compiled(found, source, spec, tuple(labels), hop or window)
+    return _compiled(found, source, spec, labels=tuple(labels), channels=names, hop=hop or window)
 
 
 def compile_project(
@@ -207,7 +106,8 @@ def compile_project(
     Raises NotProven, ModelError, ConfigError.
     """
     spec = GraphSpec.of(project)
-    hop = project.input.hop if project.input.kind == "stream" else None
+    stream = project.input if project.input.kind == "stream" else None
+    hop = None if stream is None else stream.hop
     source = SourceModel.load(folder / project.model.path)
     state = State(folder)
     with contextlib.suppress(EdgeKitError):  # a read-only project can be compiled all the same
@@ -221,7 +121,8 @@ def compile_project(
         logs=state.path / "logs",
         fresh=not use_cache,
     )
-    return _compiled(found, source, spec, project.model.labels, hop)
+    channels = () if stream is None else stream.channels
+    return _compiled(found, source, spec, labels=project.model.labels, channels=channels, hop=hop)
 
 
 def _proven(  # noqa: PLR0913 (what is proven, and where things are kept)
@@ -257,11 +158,31 @@ def _proven(  # noqa: PLR0913 (what is proven, and where things are kept)
     return entry
 
 
-def _compiled(
+def _names_and_count(
+    channels: int | Iterable[str] | None,
+) -> tuple[tuple[str, ...], int | None]:
+    """Return names of channels, where they are given, and how many there are."""
+    if not isinstance(channels, Iterable):
+        return (), channels
+    if isinstance(channels, str):
+        raise ConfigError(
+            f"`channels` is the text `{channels}`",
+            hint='give a list: `channels=["ax", "ay", "az"]`',
+        )
+    names = tuple(map(str, channels))
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"`channels` names `{twice}` twice")
+    return names, len(names)
+
+
+def _compiled(  # noqa: PLR0913 (what is known of the model besides its proof)
     found: Entry,
     source: SourceModel,
     spec: GraphSpec | None,
+    *,
     labels: tuple[str, ...],
+    channels: tuple[str, ...],
     hop: int | None,
 ) -> CompiledModel:
     about = edgekit_runtime.engine()
@@ -275,6 +196,7 @@ def _compiled(
         source=source,
         spec=spec,
         labels=labels,
+        channels=channels,
         hop=hop,
     )
 

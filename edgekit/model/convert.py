@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 
 from edgekit.errors import ModelError
-from edgekit.model import stream_form
+from edgekit.model import refusal, stream_form
 from edgekit.model.child import read_arrays
 from edgekit.model.graph_spec import GraphSpec
 from edgekit.model.prepare import prepare
@@ -52,7 +52,7 @@ def job(folder: Path, parameters: dict[str, Any]) -> dict[str, Any]:
             f"`{source.path}` is not valid ONNX: text in it is no UTF-8", hint="export it again"
         ) from error
     step(folder, "converting it")
-    _, archive, folded = importable(prepared.onnx, folder, source.path)
+    _, archive, folded = importable(prepared.onnx, folder, source.path, spec)
     (folder / ARCHIVE).write_bytes(archive)
     step(folder, "loading what it converted")
     idle = edgekit_runtime.memory().live_bytes
@@ -69,7 +69,7 @@ def job(folder: Path, parameters: dict[str, Any]) -> dict[str, Any]:
                 folder / STREAMED, allow_pickle=False, **_stream(session, signal, parameters["hop"])
             )
     except edgekit_runtime.EngineError as error:
-        raise ModelError(f"the engine cannot run `{source.path}`: {error}") from error
+        raise refusal.of_load(error, source.proto, source.path) from error
     np.savez(folder / OUTPUTS, allow_pickle=False, **outputs)
     return {
         "rewrites": [*prepared.rewrites, *folded],
@@ -86,8 +86,15 @@ def read_source(folder: Path, parameters: dict[str, Any]) -> SourceModel:
 
 
 def _check(source: SourceModel) -> None:
+    model = onnx.ModelProto()
+    model.CopyFrom(source.proto)
+    for (
+        output
+    ) in model.graph.output:  # the checker wants a shape there; ONNX Runtime finds it by itself
+        if output.type.HasField("tensor_type"):
+            output.type.tensor_type.shape.SetInParent()
     try:
-        onnx.checker.check_model(source.proto)
+        onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
         raise ModelError(
             f"`{source.path}` is not valid ONNX: {str(error).strip().splitlines()[0]}",
@@ -95,7 +102,9 @@ def _check(source: SourceModel) -> None:
         ) from error
 
 
-def importable(prepared: bytes, folder: Path, path: Path) -> tuple[bytes, bytes, list[str]]:
+def importable(
+    prepared: bytes, folder: Path, path: Path, spec: GraphSpec | None
+) -> tuple[bytes, bytes, list[str]]:
     """
     Return the ONNX that the converter reads, the archive, and lines for the report.
 
@@ -104,16 +113,13 @@ def importable(prepared: bytes, folder: Path, path: Path) -> tuple[bytes, bytes,
     try:
         return prepared, edgekit_runtime.import_onnx(prepared), []
     except edgekit_runtime.EngineError as error:
-        refusal = error
+        first = error
     step(folder, "folding its constants")
     try:
         folded = _folded(prepared, folder)
         archive = edgekit_runtime.import_onnx(folded)
     except Exception:  # noqa: BLE001 (ONNX Runtime has many; the converter's first word is the one to tell)
-        raise ModelError(
-            f"the engine cannot run `{path}`: {str(refusal).removeprefix('cannot import the model: ')}",
-            hint="export the model with a fixed input shape and opset 13 to 17; if it stays so, replace this operator",
-        ) from refusal
+        raise refusal.of_import(first, onnx.ModelProto.FromString(prepared), path, spec) from first
     return (
         folded,
         archive,

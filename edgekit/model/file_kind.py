@@ -39,13 +39,13 @@ def read_onnx(path: Path, largest_bytes: int) -> bytes:
                 hint="EdgeKit is for models that fit on a small board; quantise or prune this one",
             )
         data = path.read_bytes()
-    except FileNotFoundError as error:
+    except FileNotFoundError:
         raise ModelError(
             f"there is no model at `{path}`",
             hint="check `path` in [model] of edgekit.toml: it is relative to the folder of edgekit.toml",
-        ) from error
+        ) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise ModelError(f"cannot read the model `{path}`: {error}") from error
+        raise ModelError(f"cannot read the model `{path}`: {error}") from None
     other = _other_kind(data)
     if other is not None:
         kind, hint = other

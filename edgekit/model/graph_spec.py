@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+import numpy as np
+
 from edgekit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -46,16 +48,12 @@ class GraphSpec:
             value = getattr(self, name)
             if value is not None and len(value) != self.channels:
                 raise ConfigError(f"`{name}` has {len(value)} values for {self.channels} channels")
+            _check_float32(name, value or ())
         if (self.mean is None) != (self.std is None):
             raise ConfigError("`mean` and `std` go together: one of them is missing")
         if self.mean is not None and (self.scale is not None or self.offset is not None):
             raise ConfigError(
                 "`mean`/`std` and `scale`/`offset` are two ways to say the same: keep one pair"
-            )
-        if self.std is not None and 0.0 in self.std:
-            raise ConfigError(
-                f"`std` of channel {self.std.index(0.0)} is 0: cannot divide by it",
-                hint="a channel that never varied in training says nothing: give it `std = 1`",
             )
         if self.output_kind == "anomaly" and self.activation != "none":
             raise ConfigError(
@@ -95,6 +93,28 @@ class GraphSpec:
             key: tuple(item) if isinstance(item, list) else item for key, item in value.items()
         }
         return cls(**read)
+
+
+def _check_float32(name: str, values: Sequence[float]) -> None:
+    """Refuse what the graph, which computes in float32, would make infinite, NaN or nothing of."""
+    with np.errstate(over="ignore"):
+        cast = np.array(values, np.float32)
+    for channel, (value, number) in enumerate(zip(values, cast, strict=True)):
+        what = f"`{name}` of channel {channel} is {value:g}"
+        if not np.isfinite(number):
+            raise ConfigError(f"{what}: must be a finite float32 number")
+        # the engine flushes subnormal numbers to zero
+        vanishes = bool(abs(number) < np.finfo(np.float32).tiny)
+        if name == "std" and (vanishes or number < 0):
+            raise ConfigError(
+                f"{what}: must be positive" if number < 0 else f"{what}: cannot divide by it",
+                hint="a channel that never varied in training says nothing: give it `std = 1`",
+            )
+        if name == "scale" and vanishes:
+            raise ConfigError(
+                f"{what}: nothing would be left of the samples",
+                hint="give the factor from raw value to model value; without `scale` it is 1",
+            )
 
 
 def per_channel(value: float | Sequence[float] | None, channels: int) -> tuple[float, ...] | None:

@@ -7,17 +7,16 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from edgekit.model import classes
+
 if TYPE_CHECKING:
+    from edgekit.model.classes import Ending
     from edgekit.model.source import SourceModel, TensorSpec
 
 _FLOATS: Final = {"float16", "float32", "float64"}
 _LABEL_KEYS: Final = ("labels", "classes", "class_names", "names", "label_names")
 """Under these names exporters put the labels into an ONNX file's metadata."""
 _MOST_AXES: Final = 2  # time and channels
-_MOVES_NO_NUMBER: Final = frozenset(
-    {"Identity", "Squeeze", "Reshape", "Cast", "Flatten", "QuantizeLinear", "DequantizeLinear"}
-)
-"""Operators behind the one that gives the output its meaning."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,27 +27,37 @@ class Outline:
     """Lengths of the input's axes besides the batch and those of 1 (None: open); None if it takes no stream of samples."""
     input_shape: str
     reconstructs: bool
-    """Whether the output has the shape of the input, as an autoencoder's does."""
+    """Whether the output has the shape of the input, as an autoencoder's does, and nothing else is known of it."""
     outputs: int | None
     """How many values the output has; None if that is open."""
+    output_name: str | None
+    """Name of the output that is meant; None where that is the only one with numbers."""
     labels: tuple[str, ...]
-    """Their names, if the file's metadata has as many."""
-    last_operator: str
-    """Operator that makes the output, such as `Softmax`."""
+    """Their names, if the file has as many."""
+    labels_from: str
+    """Where in the file those are."""
+    ending: Ending
+    """What the end of the graph says of the output's values."""
 
 
 def outline(source: SourceModel) -> Outline:
     """Look at a model's input, output and metadata."""
-    shape = source.outputs[0].shape
-    outputs = shape[-1] if shape else None
+    output = classes.meant_output(source)
+    outputs = output.shape[-1] if output.shape else None
     axes = _axes(source.inputs[0])
+    labels, labels_from = _labels(source, outputs)
+    ending = classes.ending(source, output)
+    is_copy = axes not in (None, (1,)) and axes == _axes(output)
+    floats = sum(tensor.dtype in _FLOATS for tensor in source.outputs)
     return Outline(
         axes=axes if len(source.inputs) == 1 else None,
-        reconstructs=axes not in (None, (1,)) and axes == _axes(source.outputs[0]),
+        reconstructs=is_copy and not (labels or ending.probabilities or ending.regression),
         input_shape=", ".join(tensor.shape_text() for tensor in source.inputs),
         outputs=outputs,
-        labels=_labels(source, outputs),
-        last_operator=_last_operator(source),
+        output_name=output.name if floats > 1 else None,
+        labels=labels,
+        labels_from=labels_from,
+        ending=ending,
     )
 
 
@@ -60,13 +69,13 @@ def _axes(tensor: TensorSpec) -> tuple[int | None, ...] | None:
     return axes if len(axes) <= _MOST_AXES else None
 
 
-def _labels(source: SourceModel, outputs: int | None) -> tuple[str, ...]:
+def _labels(source: SourceModel, outputs: int | None) -> tuple[tuple[str, ...], str]:
     metadata = {item.key.lower(): item.value for item in source.proto.metadata_props}
     for key in _LABEL_KEYS:
         labels = _names(metadata.get(key, ""))
         if len(labels) == outputs and len(set(labels)) == len(labels):
-            return labels
-    return ()
+            return labels, "the model's metadata"
+    return classes.labels_of(source, outputs), "the model's classifier, in the order of its scores"
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -86,12 +95,3 @@ def _names(text: str) -> tuple[str, ...]:
         if isinstance(value, list | tuple):
             return tuple(map(str, value))
     return tuple(name.strip() for name in text.replace("\n", ",").split(",") if name.strip())
-
-
-def _last_operator(source: SourceModel) -> str:
-    name = source.outputs[0].name
-    makers = {output: node for node in source.proto.graph.node for output in node.output}
-    node = makers.get(name)
-    while node is not None and node.op_type in _MOVES_NO_NUMBER:
-        node = makers.get(node.input[0])
-    return node.op_type if node is not None else ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import onnx
 
 from edgekit.errors import ModelError
-from edgekit.model import layout, rewrites, stream_form
+from edgekit.model import layout, rewrites, stable_forms, stream_form
 from edgekit.model.stream_form import NO_NUMBERS
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def prepare(source: SourceModel, spec: GraphSpec | None) -> PreparedModel:
     lines = [rewrites.inline_functions(model), rewrites.freeze_constant_inputs(model)]
     rewrites.strip_annotations(model)
     rewrites.name_nodes(model)
+    lines.append(stable_forms.write_out(model))
     lines.append(rewrites.fix_axes(model, input_shapes(source, spec)))
     if spec is not None:
         lines += stream_form.wrap(model, source, spec)

@@ -84,10 +84,13 @@ def the_output(source: SourceModel, name: str | None) -> TensorSpec:
 def check_numbers(output: TensorSpec) -> None:
     """Raise ModelError if an output is no tensor of numbers."""
     if output.dtype in NO_NUMBERS:
-        raise ModelError(
-            f"output {output} of the model is no tensor of numbers",
-            hint='export a scikit-learn classifier with `options={"zipmap": False}`: its probabilities become a tensor',
-        )
+        hint = 'export a scikit-learn classifier with `options={"zipmap": False}`: its probabilities become a tensor'
+        if output.dtype == "string":
+            hint = (
+                "fit a scikit-learn classifier with class numbers in place of names, and export it with "
+                '`options={"zipmap": False}`'
+            )
+        raise ModelError(f"output {output} of the model is no tensor of numbers", hint=hint)
 
 
 def _named_output(source: SourceModel, name: str) -> TensorSpec:
@@ -102,10 +105,33 @@ def _named_output(source: SourceModel, name: str) -> TensorSpec:
     return found
 
 
+def check_output_shape(spec: GraphSpec, given: Sequence[int], output: Sequence[int]) -> None:
+    """
+    Raise ModelError if the output's shape cannot mean what the project says; `given` is the shape of the input.
+
+    Axes of length 1 carry nothing; the others keep their order.
+    """
+    axes = [length for length in output if length != 1]
+    if spec.output_kind == "anomaly" and axes != [length for length in given if length != 1]:
+        raise ModelError(
+            f"the model takes {list(given)} and gives {list(output)}: an anomaly model gives its input back, in the same order",
+            hint='set [output] `kind` to what the model is: "classes", "value" or "raw"; or transpose the output in the model',
+        )
+    if spec.activation == "softmax" and len(axes) > 1:
+        raise ModelError(
+            f"the model gives {list(output)}: softmax needs one row of values",
+            hint="remove `activation` from [output] and put the softmax into the model, along the axis that is meant",
+        )
+
+
 def wrap(model: onnx.ModelProto, source: SourceModel, spec: GraphSpec) -> list[str]:
     """Put the stream form around the model, in place; return lines for the report."""
     taken, given = the_input(source), the_output(source, spec.output_name)
     fit = layout.fit(taken, spec)
+    if spec.output_kind == "anomaly" or spec.activation == "softmax":
+        shape = _inferred_shape(model, given.name)
+        if shape is not None:
+            check_output_shape(spec, fit.shape, shape)
     before, after = taken.name, given.name
     if _clashes(model.graph):
         model.CopyFrom(onnx.compose.add_prefix(model, "model_"))
@@ -238,6 +264,23 @@ class _Wrapper:
         )
         self._graph.initializer.append(tensor)
         return tensor.name
+
+
+def _inferred_shape(model: onnx.ModelProto, name: str) -> list[int] | None:
+    """Return an output's shape as it follows from the input's, not as the file says; None if it stays open."""
+    try:
+        inferred = onnx.shape_inference.infer_shapes(model)
+    except onnx.shape_inference.InferenceError:  # whoever runs the model says what is wrong with it
+        return None
+    value = next(value for value in inferred.graph.output if value.name == name)
+    shape = value.type.tensor_type.shape
+    if not value.type.tensor_type.HasField("shape"):
+        return None
+    return (
+        [axis.dim_value for axis in shape.dim]
+        if all(axis.dim_value for axis in shape.dim)
+        else None
+    )
 
 
 def _clashes(graph: onnx.GraphProto) -> bool:

@@ -9,10 +9,13 @@ large is imported; `step` says what is being done, `result.json` what came of it
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import faulthandler
 import importlib
 import json
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -27,6 +30,9 @@ JOBS: Final = {
 }
 """Each module has a function `job(folder, parameters) -> dict` that writes its files into the folder."""
 
+_PR_SET_PDEATHSIG: Final = 1
+"""Of linux/prctl.h: the signal that this process gets when its parent ends."""
+
 _OUT_OF_MEMORY: Final = ("bad_alloc", "Failed to allocate memory", "memory allocation of")
 """How native code says it: C++, ONNX Runtime, Rust."""
 
@@ -34,6 +40,7 @@ _OUT_OF_MEMORY: Final = ("bad_alloc", "Failed to allocate memory", "memory alloc
 def main(folder: Path) -> None:
     """Do the job in this folder; every outcome that Python can see ends in `result.json`."""
     job = json.loads((folder / "job.json").read_text())
+    _end_with(job["parent"])
     _limit(**job["limits"])
     _redirect_output(folder / "log")
     try:
@@ -61,6 +68,18 @@ def step(folder: Path, name: str) -> None:
 def is_out_of_memory(message: str) -> bool:
     """Tell whether native code means that it got no memory."""
     return any(sign in message for sign in _OUT_OF_MEMORY)
+
+
+def _end_with(parent: int) -> None:
+    """Let the kernel end this process when its parent (a process id) does, however that ends: nobody else would."""
+    if sys.platform != "linux":
+        return
+    with contextlib.suppress(
+        OSError, AttributeError
+    ):  # a C library without it: the limits still hold
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before it was asked about
+        os._exit(1)
 
 
 def _limit(memory_bytes: int, cpu_s: int, file_bytes: int) -> None:

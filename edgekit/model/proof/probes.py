@@ -1,4 +1,4 @@
-"""The inputs of a proof: recorded, random, extreme, constant and large; the same ones every time."""
+"""The inputs of a proof: recorded, random, extreme, constant, wide and large; the same ones every time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from edgekit.model import quantisation, stream_form
-from edgekit.model.proof.tolerance import LARGE
+from edgekit.model.proof import tree_probes
+from edgekit.model.proof.tolerance import LARGE, WIDE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,12 +33,18 @@ _RANDOM_VALUES: Final = 2**20
 """Random numbers that are worth making: there are fewer frames of a large input."""
 _CONSTANTS: Final = 5
 _FAR: Final = 1000.0
+_FACTORS: Final = (3.0, 10.0, 30.0, 100.0, 300.0)
+"""Times the usual range, from its centre: what lies between the usual inputs and those that are `_FAR` times larger."""
+_MOST_WIDE: Final = 4
+"""Wide inputs for each factor, unless the input is so large that there are few of any kind."""
 _ZOOMS: Final = (1.0, 0.3, 0.1, 0.03)
 """Random inputs also fill only part of the range: a model that saturates at the whole of it would hide an error."""
 _PLAIN_RANGE: Final = (-2.0, 2.0)
 """In the model's units, where neither a recording nor a quantisation tells: inputs are mostly normalised."""
 _PLAIN_INTEGERS: Final = (0.0, 9.0)
-"""For integers of no stated range, which are mostly indices and counts."""
+"""For integers of no stated range, which are mostly indices and counts; wide ones are negative as well."""
+THRESHOLD: Final = "threshold"
+"""Kind of the inputs around the thresholds of a tree ensemble."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,14 +72,31 @@ def for_stream(source: SourceModel, spec: GraphSpec, recorded: npt.ArrayLike | N
 
 
 def for_tensors(source: SourceModel, shapes: Mapping[str, tuple[int, ...]]) -> Probes:
-    """Return frames for named inputs; every input is drawn on its own, all of the same kind at once."""
+    """
+    Return frames for named inputs; every input is drawn on its own, all of the same kind at once.
+
+    Integers of no stated range have wide frames of their own: one that is no index ends a run, and with it what the
+    other inputs of that frame would have shown.
+    """
     rng = np.random.default_rng(SEED)
     half = _random_frames(sum(math.prod(shape) for shape in shapes.values())) // 2
+    wide = len(_wide_plan(half)) * (2 if _has_open_integers(source) else 1)
+    kinds = ["random"] * 2 * half + ["constant"] * _CONSTANTS + ["extreme"] * 4
+    kinds += [WIDE] * wide + [LARGE] * 3
     inputs = {
         tensor.name: _tensor_frames(source, tensor, shapes[tensor.name], half, rng)
         for tensor in source.inputs
     }
-    kinds = ["random"] * 2 * half + ["constant"] * _CONSTANTS + ["extreme"] * 4 + [LARGE] * 2
+    for tensor in source.inputs:
+        shape = shapes[tensor.name]
+        near = tree_probes.near_thresholds(source, tensor, math.prod(shape), rng)
+        if near is not None:
+            # the other inputs take what they had in the random frames, in turn
+            again = np.arange(len(near)) % (2 * half)
+            more = {name: array[again] for name, array in inputs.items()}
+            more[tensor.name] = near.reshape(-1, *shape).astype(tensor.dtype)
+            inputs = {name: np.concatenate([inputs[name], more[name]]) for name in inputs}
+            kinds += [THRESHOLD] * len(near)
     return Probes(inputs=inputs, kinds=tuple(kinds))
 
 
@@ -119,6 +143,7 @@ def _made(
         ("extreme", np.where(even, low, high)),
         ("extreme", np.where(middle, high, 0.0)),
         ("extreme", np.where(later, high, low)),
+        *((WIDE, frame) for frame in _wide(shape, low, high, half, rng)),
         (LARGE, full + _FAR * high),
         (LARGE, full + _FAR * low),
         (LARGE, _FAR * rng.uniform(low, high, shape)),
@@ -139,7 +164,7 @@ def _tensor_frames(
     far = _FAR if dtype.kind == "f" else 1.0
     centre, spread = (low + high) / 2, (high - low) / 4
     alternating = np.where(np.arange(math.prod(shape)) % 2 == 0, low, high).reshape(shape)
-    frames = [
+    usual = [
         *(centre + _zoom(i) * rng.uniform(low - centre, high - centre, shape) for i in range(half)),
         *(centre + _zoom(i) * rng.normal(0.0, spread, shape) for i in range(half)),
         *(np.full(shape, level) for level in np.linspace(low, high, _CONSTANTS)),
@@ -147,13 +172,67 @@ def _tensor_frames(
         alternating,
         np.full(shape, low),
         np.full(shape, high),
+    ]
+    wide = _wide(shape, np.float64(low), np.float64(high), half, rng)
+    still = [rng.uniform(low, high, shape) for _ in wide]
+    if _has_open_integers(source):  # floats go wide first, then the integers
+        wide = [*still, *wide] if dtype.kind in "iu" else [*wide, *still]
+    large = [
         np.full(shape, far * low),
         np.full(shape, far * high),
+        far * rng.uniform(low, high, shape),
     ]
     if dtype.kind == "f":
-        return np.stack([frame.astype(dtype) for frame in frames])
-    # an index must stay in its table: what is drawn outside of the range goes back in
-    return np.stack([np.clip(np.rint(frame), low, high).astype(dtype) for frame in frames])
+        return np.stack([frame.astype(dtype) for frame in (*usual, *wide, *large)])
+    # an index must stay in its table: what is drawn outside of the range goes back in, but for the wide ones
+    least, largest = low, high
+    if _is_open_integer(source, tensor):
+        least, largest = float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
+    whole = [
+        *(np.clip(np.rint(frame), low, high) for frame in usual),
+        *(np.clip(np.rint(frame), least, largest) for frame in wide),
+        *(np.clip(np.rint(frame), low, high) for frame in large),
+    ]
+    return np.stack([frame.astype(dtype) for frame in whole])
+
+
+def _has_open_integers(source: SourceModel) -> bool:
+    return any(_is_open_integer(source, tensor) for tensor in source.inputs)
+
+
+def _is_open_integer(source: SourceModel, tensor: TensorSpec) -> bool:
+    """Tell whether nothing says which numbers an integer input takes."""
+    integer = np.dtype(tensor.dtype).kind in "iu"
+    return integer and quantisation.input_range(source, tensor.name) is None
+
+
+def _wide(
+    shape: tuple[int, ...],
+    low: Floats | np.float64,
+    high: Floats | np.float64,
+    half: int,
+    rng: np.random.Generator,
+) -> list[Array]:
+    """Return frames outside of the usual range: spread over a wider one, or moved up or down as a whole."""
+    centre, reach = (low + high) / 2, (high - low) / 2
+    frames = []
+    for factor, way in _wide_plan(half):
+        if way == 0:
+            frame = centre + factor * reach * rng.uniform(-1, 1, shape)
+        else:
+            frame = centre + reach * (way * factor + rng.uniform(-1, 1, shape))
+        frames.append(frame)
+    return frames
+
+
+def _wide_plan(half: int) -> list[tuple[float, int]]:
+    """Return factor and way (0: spread, 1: up, -1: down) of each wide frame; few where `half` the random ones are few."""
+    each = min(_MOST_WIDE, half * _MOST_WIDE * 2 // _MOST_RANDOM + 1)
+    return [
+        (factor, (0, 1, -1)[(number + turn) % 3])
+        for number, factor in enumerate(_FACTORS)
+        for turn in range(each)
+    ]
 
 
 def _random_frames(values: int) -> int:

@@ -13,6 +13,8 @@ from edgekit.model.proof.tolerance import Comparison, Nature
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy.typing as npt
+
     Array = np.ndarray[Any, Any]
 
 
@@ -82,7 +84,9 @@ class Proof:
         bad = [item for item in self.comparisons if not item.good]
         of_first = [item for item in bad if item.output == bad[0].output]
         return max(
-            of_first, key=lambda item: (item.kind != tolerance.LARGE, item.ratio), default=None
+            of_first,
+            key=lambda item: (item.kind not in tolerance.OUTSIDE, item.ratio),
+            default=None,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -218,9 +222,9 @@ def _agreement(results: Results, name: str, comparisons: list[Comparison]) -> fl
     allowed = max(
         item.tolerance
         for item in comparisons
-        if item.output == name and item.kind != tolerance.LARGE
+        if item.output == name and item.kind not in tolerance.OUTSIDE
     )
-    rows = np.array([kind != tolerance.LARGE for kind in results.kinds])
+    rows = _ordinary(results)
     return tolerance.argmax_agreement(
         results.reference[name][rows], results.engine[name][rows], allowed
     )
@@ -247,9 +251,10 @@ def _compare_stream(results: Results) -> StreamComparison | None:
 
 def _why_not(proof: Proof, results: Results) -> str:
     """Return why the model is refused, or nothing."""
-    if all(
-        len(np.unique(tolerance.rows(values), axis=0)) == 1 for values in results.reference.values()
-    ):
+    never = _never_a_number(results)
+    if never:
+        return never
+    if all(_is_constant(values) for values in results.reference.values()):
         return f"its output is the same for all {len(results.kinds)} inputs tried: it does not depend on its input"
     bad = proof.first_bad
     if bad is not None:
@@ -266,6 +271,35 @@ def _why_not(proof: Proof, results: Results) -> str:
             f"(allowed: {stream.tolerance:.3g})"
         )
     return ""
+
+
+def _ordinary(results: Results) -> npt.NDArray[np.bool_]:
+    """Return which frames are of the range that the model was made for."""
+    return np.array([kind not in tolerance.OUTSIDE for kind in results.kinds])
+
+
+def _never_a_number(results: Results) -> str:
+    """Return the sentence about an output value that is NaN or infinite on every ordinary input, or nothing."""
+    for name, values in results.reference.items():
+        ordinary = tolerance.rows(values)[_ordinary(results)]
+        dead = ~np.isfinite(ordinary).any(axis=0)
+        if len(ordinary) and dead.any():
+            element = int(np.argmax(dead))
+            seen = ordinary[0, element]
+            what = "NaN" if np.isnan(seen) else f"{seen:g}"
+            return (
+                f"output `{name}`, element {element} is {what} on all {len(ordinary)} inputs of the usual range: "
+                "do the weights hold NaN?"
+            )
+    return ""
+
+
+def _is_constant(values: Array) -> bool:
+    """Tell whether all frames give the same; NaN counts as nothing seen, not as another value."""
+    rows = tolerance.rows(values)
+    seen = ~np.isnan(rows)
+    least = np.where(seen, rows, np.inf).min(axis=0)
+    return bool((least >= np.where(seen, rows, -np.inf).max(axis=0)).all())
 
 
 def _number(value: float) -> float | str:

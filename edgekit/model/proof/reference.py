@@ -102,11 +102,13 @@ class Reference:
         """Return what the project makes of the model's outputs, `[n, outputs]`; `frames` are its inputs."""
         spec = self._stream_spec()
         values = outputs[self._output.name]
+        stream_form.check_output_shape(spec, self._fit.shape, values.shape[1:])
         flat = values.reshape(len(values), -1).astype(np.float64)
         with np.errstate(all="ignore"):
             if spec.output_kind == "anomaly":
                 given = frames[self._input.name]
-                flat = _reconstruction_error(given.reshape(len(given), -1).astype(np.float64), flat)
+                difference = given.reshape(len(given), -1).astype(np.float64) - flat
+                flat = np.square(difference).mean(axis=1, keepdims=True)
             elif spec.activation == "softmax":
                 flat = np.exp(flat - flat.max(axis=1, keepdims=True))
                 flat = flat / flat.sum(axis=1, keepdims=True)
@@ -149,13 +151,3 @@ class Reference:
 def outputs_of(job: Job, name: str) -> dict[str, Array]:
     """Read the arrays that a job wrote, by the names of the model's outputs."""
     return {key.removeprefix("output_"): array for key, array in job.arrays(name).items()}
-
-
-def _reconstruction_error(given: Array, output: Array) -> Array:
-    if given.shape != output.shape:
-        raise ModelError(
-            f"the model takes {given.shape[1]} values and gives {output.shape[1]}: an anomaly model gives its input back",
-            hint='set [output] `kind` to what the model is: "classes", "value" or "raw"',
-        )
-    error: Array = np.square(given - output).mean(axis=1, keepdims=True)
-    return error

@@ -37,7 +37,7 @@ def job(folder: Path, parameters: dict[str, Any]) -> dict[str, Any]:
     source = read_source(folder, parameters)
     spec = None if parameters["spec"] is None else GraphSpec.from_json(parameters["spec"])
     step(folder, "preparing it")
-    readable, _, _ = importable(prepare(source, spec).onnx, folder, source.path)
+    readable, _, _ = importable(prepare(source, spec).onnx, folder, source.path, spec)
     model = onnx.ModelProto.FromString(readable)
     inputs = {
         name.removeprefix("input_"): array[0]

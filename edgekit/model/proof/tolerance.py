@@ -19,9 +19,13 @@ NOISE: Final = 4.0
 LARGEST_RELATIVE: Final = 1e-3
 """However noisy a model is, more than this is another result."""
 LARGE: Final = "large"
+"""Inputs far outside of what the model was made for: they show overflow, saturation and NaN."""
+WIDE: Final = "wide"
+"""Inputs between the usual range and `LARGE`: a branch may begin anywhere."""
+OUTSIDE: Final = (WIDE, LARGE)
 """
-Inputs far outside of what the model was made for. They show overflow, saturation and NaN; their results lose digits
-in any float32 arithmetic (differences of large numbers), so they are held to `LARGEST_RELATIVE` alone.
+Results of these lose digits in any float32 arithmetic (differences of large numbers), so each input is held to
+`LARGEST_RELATIVE` alone, of its own scale.
 """
 SMALLEST: Final = 1e-30
 """Below this nothing is told apart: the engine flushes float32's subnormal numbers (under 1.2e-38) to zero."""
@@ -88,7 +92,7 @@ def compare(  # noqa: PLR0913 (what is compared, and what is known of it)
     """
     Compare one output `[frames, …]` of the engine with the reference.
 
-    All kinds of input share scale and noise but `large` ones (see `LARGE`), whose scale would make the others' bound
+    All kinds of input share scale and noise but those of `OUTSIDE`, whose scale would make the others' bound
     meaningless. `optimised`: the reference with its optimisations on, for the noise. Integers must be equal, but for
     one step where they are quantised.
     """
@@ -97,27 +101,32 @@ def compare(  # noqa: PLR0913 (what is compared, and what is known of it)
     noises = np.zeros_like(errors) if optimised is None else difference(reference, optimised)
     values = rows(reference)
     magnitudes = np.abs(np.where(np.isfinite(values), values, 0.0))
-    large = np.array([kind == LARGE for kind in kinds])
+    outside = np.array([kind in OUTSIDE for kind in kinds])
     # a probability is not blown up by large inputs: all that was seen of it makes its scale
-    scale = float(magnitudes[~large | nature.probability].max(initial=0.0))
-    noise = float(noises[~large].max(initial=0.0)) if floats else 0.0
+    scale = float(magnitudes[~outside | nature.probability].max(initial=0.0))
+    noise = float(noises[~outside].max(initial=0.0)) if floats else 0.0
     found = []
     for kind in dict.fromkeys(kinds):
         chosen = np.array([name == kind for name in kinds])
-        own_scale, allowed = scale, bound(scale, noise, natural=float(nature.probability))
-        if kind == LARGE:
-            own_scale = max(scale, float(magnitudes[chosen].max(initial=0.0)))
-            allowed = max(LARGEST_RELATIVE * own_scale, SMALLEST)
-        frame, element = np.unravel_index(np.argmax(errors[chosen]), errors[chosen].shape)
+        scales = np.full(int(chosen.sum()), scale)
+        if kind in OUTSIDE:
+            scales = np.maximum(scale, magnitudes[chosen].max(axis=1, initial=0.0))
+            allowed = np.maximum(LARGEST_RELATIVE * scales, SMALLEST)
+        else:
+            allowed = np.full_like(scales, bound(scale, noise, natural=float(nature.probability)))
+        # a step is a float32 number too: comparing with it exactly would refuse the last bit
+        step = nature.step * (1 + RELATIVE) if floats else nature.step
+        allowed = np.maximum(allowed, step) if floats else np.full_like(scales, step)
+        over = errors[chosen] / np.where(allowed > 0, allowed, 1.0)[:, np.newaxis]
+        frame, element = np.unravel_index(np.argmax(over), over.shape)
         found.append(
             Comparison(
                 output=output,
                 kind=kind,
-                frames=int(chosen.sum()),
-                scale=own_scale,
+                frames=len(scales),
+                scale=float(scales[frame]),
                 noise=noise,
-                # a step is a float32 number too: comparing with it exactly would refuse the last bit
-                tolerance=max(allowed, nature.step * (1 + RELATIVE)) if floats else nature.step,
+                tolerance=float(allowed[frame]),
                 max_abs_error=float(errors[chosen][frame, element]),
                 frame=int(frame),
                 element=int(element),

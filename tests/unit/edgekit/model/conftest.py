@@ -40,6 +40,7 @@ class FakeCompiled:
 
     spec: GraphSpec | None
     labels: tuple[str, ...]
+    channels: tuple[str, ...] = ()
     model: Model = means
     reference_model: Model = means
     source: Any = None

@@ -74,3 +74,12 @@ def test_windows_that_stand_alone_make_no_events() -> None:
     result = count.result()
 
     assert (result.share, result.events, result.same_events) == (1.0, None, None)
+
+
+def test_equal_infinities_do_not_differ() -> None:
+    """Infinity less infinity is no number; here it is 0."""
+    count = AgreementCount("raw", (), Decision(), sequence=True)
+    both = np.array([[np.inf, -np.inf, 1]], np.float32)
+    count.add(both, both.copy())
+
+    assert count.result().max_abs_difference == 0

@@ -28,12 +28,35 @@ def test_scores_are_separated_and_false_ones_listed() -> None:
     ]
 
 
-def test_one_label_alone_separates_nothing() -> None:
-    """There is no curve, and no error."""
-    judge = AnomalyJudge((), None)
-    judge.add(Windows.alone(judge.encode(("ok", "ok"))), np.array([[0.1], [0.2]], np.float32))
+@pytest.mark.parametrize(("threshold", "accuracy"), [(None, None), (0.15, 1 / 3)])
+def test_one_label_alone_is_the_normal_state(
+    threshold: float | None, accuracy: float | None
+) -> None:
+    """There is no curve; with a threshold the false alarms are counted, and a score that is no number is one."""
+    judge = AnomalyJudge((), threshold)
+    scores = np.array([[0.1], [0.2], [np.nan]], np.float32)
+    judge.add(Windows.alone(judge.encode(("fine",) * 3)), scores)
 
-    assert judge.verdict().anomaly is None
+    verdict = judge.verdict()
+
+    assert verdict.anomaly is not None
+    assert (verdict.anomaly.normal, verdict.anomaly.anomalous) == ("fine", None)
+    assert (verdict.anomaly.area_under_curve, verdict.anomaly.accuracy) == (None, accuracy)
+    assert "`fine`, taken for the normal state" in verdict.notes[0]
+
+
+def test_scores_that_are_no_numbers_are_on_the_wrong_side() -> None:
+    """The agent decides nothing by them."""
+    judge = AnomalyJudge((), 0.5)
+    truth = judge.encode(("ok", "ok", "leak", "leak"))
+    scores = np.array([[0.1], [np.nan], [np.nan], [np.inf]], np.float32)
+    judge.add(Windows.alone(truth), scores)
+
+    verdict = judge.verdict()
+
+    assert verdict.anomaly is not None
+    assert (verdict.anomaly.area_under_curve, verdict.anomaly.right) == (0.0, 1)
+    assert [window.predicted for window in verdict.worst] == ["neither"] * 3
 
 
 def test_three_labels_are_refused() -> None:

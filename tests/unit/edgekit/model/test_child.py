@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +22,7 @@ from edgekit.model.source import SourceModel
 
 MakeOnnx = Callable[..., Path]
 
+ROOT = Path(__file__).parents[4]
 MIB = 1024 * 1024
 LIMITS = Limits(memory_bytes=2048 * MIB, cpu_s=60, wall_s=60.0)
 CONVERT = {"spec": None, "hop": None}
@@ -147,6 +151,75 @@ def test_a_model_that_asks_for_terabytes_is_a_sentence(make_onnx: MakeOnnx, tmp_
         Reference(SourceModel.load(path), None, logs=tmp_path).run(
             [{"x": np.zeros((1, 4), np.float32)}]
         )
+
+
+def test_the_log_of_a_crash_is_kept_somewhere(
+    classifier: Path, tmp_path: Path, engine_that: Callable[[str], None]
+) -> None:
+    """Also where a file is in the way of the folder for logs."""
+    engine_that("print('last words', file=sys.stderr, flush=True); os.abort()")
+    (tmp_path / ".edgekit").write_text("in the way")
+
+    with pytest.raises(ModelError) as caught:
+        _convert(classifier, tmp_path / ".edgekit" / "logs")
+
+    kept = Path(str(caught.value.hint).split("`")[1])
+    assert "last words" in kept.read_text()
+    shutil.rmtree(kept.parent)
+
+
+def test_onnx_runtime_tells_nobody(
+    classifier: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing leaves the machine: it would report its use, and keep a file for it."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    (tmp_path / "tmp").mkdir()
+
+    Reference(SourceModel.load(classifier), None).run([{"x": np.zeros((1, 3, 16), np.float32)}])
+
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux tells a child that its parent is gone"
+)
+def test_the_child_ends_with_its_parent(
+    classifier: Path, tmp_path: Path, engine_that: Callable[[str], None]
+) -> None:
+    """However that ends: SIGKILL leaves it no time to end anything."""
+    engine_that(f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(60)")
+    code = (
+        "import sys; from edgekit.model.child import Job; from edgekit.model.source import SourceModel\n"
+        "with Job('convert', SourceModel.load(sys.argv[1]), {'spec': None, 'hop': None}, {}) as job: job.result()"
+    )
+    search = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code, classifier],
+        env={**os.environ, "PYTHONPATH": search, "TMPDIR": str(tmp_path)},
+    )
+    _wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text() != "")
+    child = int((tmp_path / "pid").read_text())
+
+    parent.kill()
+    parent.wait()
+
+    _wait_until(lambda: not _is_running(child))
+
+
+def _is_running(process: int) -> bool:
+    """Tell whether a process is there and no zombie."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except OSError:
+        return False
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_leaving_early_ends_the_child_and_its_files(

@@ -91,3 +91,49 @@ def test_one_output_is_its_label_or_not() -> None:
     assert confusion is not None
     assert confusion.labels == ("not fall", "fall")
     assert confusion.counts == ((1, 1), (1, 1))
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_outputs_that_are_no_numbers_are_wrong(outputs: int, bad: float) -> None:
+    """They make no label, as in the agent; they are counted, and the worst of all."""
+    judge = ClassJudge(("a", "b")[:outputs], outputs, (), None)
+    true = np.array([0.0, 0.0, 1.0])
+    judge.add(Windows.alone(true), np.array([[bad] * outputs] * 3, np.float32))
+
+    verdict = judge.verdict()
+
+    assert verdict.confusion is not None
+    assert (verdict.confusion.right, verdict.confusion.total) == (0, 3)
+    assert verdict.confusion.no_label == (2, 1)
+    assert [score.recall for score in verdict.confusion.by_label] == [0, 0]
+    assert {window.predicted for window in verdict.worst} == {"no label"}
+
+
+@pytest.mark.parametrize("label", ["Falling", "FALLING", "faling", "fallling"])
+def test_a_near_name_of_the_one_label_is_a_slip(label: str) -> None:
+    """It would count as its opposite."""
+    judge = ClassJudge(("falling",), 1, (), None)
+    judge.encode(("walk", label))
+
+    with pytest.raises(DataError, match=f"`{label}`.*did you mean `falling`"):
+        judge.check()
+
+
+@pytest.mark.parametrize(
+    ("positive", "other"), [("abnormal", "normal"), ("active", "inactive"), ("fall", "walk")]
+)
+def test_an_opposite_is_no_slip(positive: str, other: str) -> None:
+    """However alike the two are written."""
+    judge = ClassJudge((positive,), 1, (), None)
+    judge.encode((other, positive))
+
+    judge.check()
+
+
+def test_without_a_window_of_the_one_label() -> None:
+    """All is right as long as nothing is found: a note says so."""
+    judge = ClassJudge(("fall",), 1, (), None)
+    judge.add(Windows.alone(judge.encode(("walk",))), np.array([[0.1]], np.float32))
+
+    assert "no window has the label `fall`" in judge.verdict().notes[0]

@@ -17,7 +17,7 @@ def test_rows_are_true_and_columns_predicted() -> None:
 
 def test_precision_and_recall() -> None:
     """Precision divides by the column, recall by the row."""
-    confusion = Confusion.of(("a", "b"), np.array([[6, 2], [1, 3]]))
+    confusion = Confusion.of(("a", "b"), np.array([[6, 2], [1, 3]]), np.zeros(2, np.int64))
 
     a, b = confusion.by_label
 
@@ -28,7 +28,7 @@ def test_precision_and_recall() -> None:
 
 def test_a_label_that_never_occurs_has_no_share() -> None:
     """Nothing is divided by zero, and nothing is called 0 %."""
-    confusion = Confusion.of(("a", "b"), np.array([[2, 0], [0, 0]]))
+    confusion = Confusion.of(("a", "b"), np.array([[2, 0], [0, 0]]), np.zeros(2, np.int64))
 
     assert (confusion.by_label[1].precision, confusion.by_label[1].recall) == (None, None)
-    assert Confusion.of(("a",), np.array([[0]])).accuracy is None
+    assert Confusion.of(("a",), np.array([[0]]), np.zeros(1, np.int64)).accuracy is None

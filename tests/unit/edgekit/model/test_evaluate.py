@@ -285,3 +285,51 @@ def test_named_tensors_have_no_recording(
         evaluate(compiled.but(spec=None), recording([LEFT] * 8), project(""))
 
     assert "evaluate(X, y)" in str(caught.value.hint)
+
+
+def test_outputs_that_are_no_numbers_are_counted(
+    compiled: Any, project: Make, recording: Callable[..., Path]
+) -> None:
+    """A model that gives NaN is not right by its first label; the JSON says how many windows."""
+
+    def broken(windows: Any) -> Any:
+        return np.full((len(windows), 2), np.nan, np.float32)
+
+    result = evaluate(
+        compiled.but(model=broken, reference_model=broken), recording([LEFT] * 8), project("")
+    )
+
+    assert (result.accuracy, result.nonfinite) == (0.0, 3)
+    document = json.loads(json.dumps(result.to_json(), allow_nan=False))
+    assert document["nonfinite"] == 3
+    assert document["confusion"]["no_label"] == [3, 0]
+
+
+@pytest.mark.parametrize(
+    ("threshold", "message"),
+    [
+        ("[decision]\nthreshold = 0.5\n", r"accuracy is 0\.6667 \(2 of 3 windows\)"),
+        ("", "by a threshold, and there is none"),
+    ],
+)
+def test_normal_windows_alone(
+    compiled: Any,
+    project: Make,
+    recording: Callable[..., Path],
+    threshold: str,
+    message: str,
+) -> None:
+    """Those below the threshold are right; without one the sentence says what is missing."""
+    score = compiled.but(
+        spec=GraphSpec(window=4, channels=2, output_kind="anomaly"),
+        labels=(),
+        model=lambda windows: windows[:, -1, :1],
+        reference_model=lambda windows: windows[:, -1, :1],
+    )
+    rows = [(0.1, 0, "fine")] * 7 + [(0.9, 0, "fine")]
+
+    result = evaluate(score, recording(rows), project('[output]\nkind = "anomaly"\n' + threshold))
+
+    assert any("`fine`, taken for the normal state" in note for note in result.notes)
+    with pytest.raises(VerificationFailed, match=message):
+        result.require(0.9)

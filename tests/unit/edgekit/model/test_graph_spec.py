@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -10,6 +11,12 @@ import pytest
 from edgekit.errors import ConfigError
 from edgekit.model.graph_spec import GraphSpec, per_channel
 from edgekit.project import ModelSection, Project, ProjectSection, StreamInput, TensorInput
+
+
+def test_an_offset_or_mean_may_be_nothing() -> None:
+    """Zero adds nothing and is no mistake."""
+    assert GraphSpec(window=1, channels=1, scale=(-1.0,), offset=(0.0,)).offset == (0.0,)
+    assert GraphSpec(window=1, channels=1, mean=(0.0,), std=(1.0,)).mean == (0.0,)
 
 
 def test_it_survives_json() -> None:
@@ -35,6 +42,27 @@ def test_it_survives_json() -> None:
         ({"mean": (0.0,) * 3}, "`mean` and `std` go together"),
         ({"mean": (0.0,) * 3, "std": (1.0,) * 3, "scale": (1.0,) * 3}, "keep one pair"),
         ({"mean": (0.0,) * 3, "std": (1.0, 0.0, 1.0)}, "`std` of channel 1 is 0"),
+        (
+            {"mean": (0.0,) * 3, "std": (1.0, -1.0, 1.0)},
+            "`std` of channel 1 is -1: must be positive",
+        ),
+        # in float32 it is 0, and so is a subnormal number in the engine
+        (
+            {"mean": (0.0,) * 3, "std": (1.0, 1.0, 1e-46)},
+            "`std` of channel 2 is 1e-46: cannot divide",
+        ),
+        (
+            {"mean": (0.0,) * 3, "std": (1.0, 1.0, 1e-40)},
+            "`std` of channel 2 is 1e-40: cannot divide",
+        ),
+        (
+            {"mean": (0.0,) * 3, "std": (math.nan,) * 3},
+            "`std` of channel 0 is nan: must be a finite",
+        ),
+        ({"mean": (0.0, 0.0, -math.inf), "std": (1.0,) * 3}, "`mean` of channel 2 is -inf"),
+        ({"scale": (1.0, 1e39, 1.0)}, "`scale` of channel 1 is 1e\\+39: must be a finite float32"),
+        ({"scale": (1.0, 0.0, 1.0)}, "`scale` of channel 1 is 0: nothing would be left"),
+        ({"offset": (math.inf, 0.0, 0.0)}, "`offset` of channel 0 is inf"),
         (
             {"output_kind": "anomaly", "activation": "softmax"},
             'does not go with `kind = "anomaly"`',

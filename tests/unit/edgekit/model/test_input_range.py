@@ -116,3 +116,12 @@ def test_samples_that_min_and_max_refuse() -> None:
 
     assert finding.message.startswith("94% of samples")
     assert "mg and g" in str(finding.hint)
+
+
+def test_a_quiet_recording_is_no_unit() -> None:
+    """Between two units, none is named, though several would bring the samples into the range."""
+    ((_, of_span),) = look(ACCELERATION_G / 120, PLAIN, (-1.0, 1.0))
+    assert "check the unit" in of_span
+
+    (of_training, *_) = look(ACCELERATION_G / 200, TRAINED)
+    assert "check the unit" in of_training[1]

@@ -93,19 +93,3 @@ def test_an_autoencoder_is_seen_by_its_shape(tmp_path: Path) -> None:
 def test_labels_in_the_metadata(tmp_path: Path, text: str, labels: tuple[str, ...]) -> None:
     """Exporters write them in many ways; what does not name every output is not used."""
     assert _outline(tmp_path, [1, 128, 6], metadata={"classes": text}).labels == labels
-
-
-@pytest.mark.parametrize(
-    ("operators", "last"),
-    [
-        (["Relu", "Softmax"], "Softmax"),
-        (["Softmax", "Identity", "Flatten"], "Softmax"),
-        (["Relu"], "Relu"),
-        (["Identity"], ""),
-    ],
-)
-def test_the_operator_that_gives_the_output_its_meaning(
-    tmp_path: Path, operators: list[str], last: str
-) -> None:
-    """What only moves numbers about is looked through."""
-    assert _outline(tmp_path, [1, 128, 6], operators=operators).last_operator == last

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,11 +98,43 @@ def test_the_reconstruction_error_is_in_the_graph(make_onnx: MakeOnnx) -> None:
 
 
 def test_an_anomaly_model_gives_its_input_back(classifier: Path) -> None:
-    """A classifier declared as an autoencoder is told so, with both sizes."""
+    """A classifier declared as an autoencoder is told so, with both shapes."""
     spec = GraphSpec(window=16, channels=3, output_kind="anomaly")
+    source = SourceModel.load(classifier)
 
-    with pytest.raises(ModelError, match="takes 48 values and gives 4"):
-        Reference(SourceModel.load(classifier), spec).predict(np.zeros((1, 16, 3)))
+    for use in (
+        lambda: Reference(source, spec).predict(np.zeros((1, 16, 3))),
+        lambda: prepare(source, spec),
+    ):
+        with pytest.raises(ModelError, match=r"takes \[1, 3, 16\] and gives \[1, 4\]"):
+            use()
+
+
+@pytest.mark.parametrize(
+    ("shape", "arguments", "says"),
+    [
+        ([1, 2, 4], {"output_kind": "anomaly"}, r"takes \[1, 4, 2\] and gives \[1, 2, 4\]"),
+        ([1, 2, 4], {"activation": "softmax"}, "softmax needs one row of values"),
+        ([4, 1, 2], {"output_kind": "anomaly"}, None),
+        ([8, 1], {"activation": "softmax"}, None),
+    ],
+)
+def test_the_shape_of_the_output_must_have_the_meaning(
+    make_onnx: MakeOnnx, shape: list[int], arguments: dict[str, Any], says: str | None
+) -> None:
+    """As many values in another order are other values; axes of length 1 carry nothing. The file may say nothing."""
+    path = make_onnx(
+        [helper.make_node("Reshape", ["x", "shape"], ["y"])],
+        {"shape": np.array(shape)},
+        inputs=[("x", FLOAT, [1, 4, 2])],
+        outputs=[("y", FLOAT, None)],
+    )
+    source, spec = SourceModel.load(path), GraphSpec(window=4, channels=2, **arguments)
+    samples = np.ones((1, 4, 2), np.float32)
+
+    for use in (lambda: Reference(source, spec).predict(samples), lambda: prepare(source, spec)):
+        with pytest.raises(ModelError, match=says) if says else contextlib.nullcontext():
+            use()
 
 
 def test_samples_for_an_integer_model_are_rounded_and_clipped(make_onnx: MakeOnnx) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 from onnx import TensorProto, helper
 
 from edgekit.model import quantisation
@@ -26,7 +27,7 @@ def test_the_same_inputs_every_time(classifier: Path) -> None:
 
     np.testing.assert_array_equal(first.inputs["samples"], second.inputs["samples"])
     assert first.kinds == second.kinds
-    assert {"random", "constant", "extreme", "large"} == set(first.kinds)
+    assert {"random", "constant", "extreme", "wide", "large"} == set(first.kinds)
 
 
 def test_a_recording_comes_first_and_gives_the_range(classifier: Path) -> None:
@@ -77,6 +78,49 @@ def test_raw_values_are_what_the_model_was_trained_on(classifier: Path) -> None:
     np.testing.assert_allclose((centre - np.array(spec.mean)) / np.array(spec.std), 0, atol=0.2)
 
 
+@pytest.mark.parametrize("stream", [True, False])
+def test_inputs_between_the_usual_and_the_large_are_tried(
+    classifier: Path, make_onnx: MakeOnnx, stream: bool
+) -> None:
+    """A branch may begin anywhere: single values and whole windows reach 3 to 300 times the range, both ways."""
+    if stream:
+        tried = probes.for_stream(SourceModel.load(classifier), SPEC, None)
+    else:
+        source = SourceModel.load(make_onnx([helper.make_node("Relu", ["x"], ["y"])]))
+        tried = probes.for_tensors(source, input_shapes(source, None))
+
+    wide = next(iter(tried.inputs.values()))[np.array(tried.kinds) == "wide"]
+    rows = wide.reshape(len(wide), -1)
+    for factor in (3, 10, 30, 100, 300):
+        reach = 2 * factor
+        peaks = np.abs(rows).max(axis=1)
+        assert ((peaks > reach / 4) & (peaks < 2 * reach)).any()
+        assert any(abs(row.mean() - reach) < 3 for row in rows)
+        assert any(abs(row.mean() + reach) < 3 for row in rows)
+
+
+def test_wide_inputs_surround_the_centre_of_the_recording(classifier: Path) -> None:
+    """Three times the range of a barometer is a little more pressure, not three atmospheres."""
+    recorded = np.random.default_rng(0).uniform(999, 1001, (5, 16, 3)).astype(np.float32)
+
+    tried = probes.for_stream(SourceModel.load(classifier), SPEC, recorded)
+
+    wide = tried.inputs["samples"][np.array(tried.kinds) == "wide"]
+    assert ((wide > 990) & (wide < 1010)).all(axis=(1, 2)).any()
+    assert (wide > 1250).any()
+    assert (wide < 750).any()
+
+
+def test_large_tensors_are_not_only_constant(make_onnx: MakeOnnx) -> None:
+    """A difference of equal values would hide everything."""
+    source = SourceModel.load(make_onnx([helper.make_node("Relu", ["x"], ["y"])]))
+    tried = probes.for_tensors(source, input_shapes(source, None))
+
+    large = tried.inputs["x"][np.array(tried.kinds) == "large"]
+
+    assert any(len(np.unique(frame)) > 1 for frame in large)
+
+
 def test_large_inputs_are_fewer(make_onnx: MakeOnnx) -> None:
     """A camera frame is tried eight times at random, not sixty-four."""
     path = make_onnx(
@@ -88,11 +132,12 @@ def test_large_inputs_are_fewer(make_onnx: MakeOnnx) -> None:
     tried = probes.for_tensors(source, input_shapes(source, None))
 
     assert tried.kinds.count("random") == 8
+    assert tried.kinds.count("wide") == 5
     assert tried.inputs["x"].shape == (len(tried.kinds), 1, 3, 320, 320)
 
 
 def test_every_type_of_input_gets_its_own_values(make_onnx: MakeOnnx) -> None:
-    """Integers are whole, indices small and not negative, truth values both."""
+    """Integers are whole, indices small and not negative but for wide ones, truth values both."""
     path = make_onnx(
         [helper.make_node("Relu", ["x"], ["y"])],
         inputs=[
@@ -104,7 +149,8 @@ def test_every_type_of_input_gets_its_own_values(make_onnx: MakeOnnx) -> None:
     )
     source = SourceModel.load(path)
 
-    inputs = probes.for_tensors(source, input_shapes(source, None)).inputs
+    tried = probes.for_tensors(source, input_shapes(source, None))
+    inputs = tried.inputs
 
     assert {name: array.dtype.name for name, array in inputs.items()} == {
         "x": "float32",
@@ -113,8 +159,19 @@ def test_every_type_of_input_gets_its_own_values(make_onnx: MakeOnnx) -> None:
         "b": "bool",
     }
     assert len({len(array) for array in inputs.values()}) == 1
-    assert inputs["i"].min() == 0
-    assert inputs["i"].max() < 10
+    wide = np.array(tried.kinds) == "wide"
+    usual = inputs["i"][~wide]
+    assert (usual.min(), usual.max()) == (0, 9)
+    assert inputs["i"][wide].min() < -1000
+    assert inputs["i"][wide].max() > 1000
+    # where the floats go wide the indices do not, and the other way round
+    count = int(wide.sum())
+    far = [
+        np.abs(inputs[name][wide].reshape(count, -1)).max(axis=1) > limit
+        for name, limit in (("x", 2), ("i", 9))
+    ]
+    assert not (far[0] & far[1]).any()
+    assert all(each.sum() > 10 for each in far)
     assert (inputs["q"].min(), inputs["q"].max()) == (-128, 127)
     assert set(inputs["b"].ravel().tolist()) == {True, False}
 

@@ -91,6 +91,36 @@ def test_a_constant_output_is_refused() -> None:
     assert "does not depend on its input" in proof.reason
 
 
+@pytest.mark.parametrize(("value", "word"), [(np.nan, "NaN"), (-np.inf, "-inf")])
+def test_an_output_that_is_never_a_number_is_refused(value: float, word: str) -> None:
+    """Equal to the reference on every input, because its weights are broken; a large input that differs is no excuse."""
+    reference = REFERENCE.copy()
+    reference[:3, 1] = value
+
+    proof = _prove(reference=reference)
+
+    assert proof.verdict == "refused"
+    assert proof.reason == (
+        f"output `y`, element 1 is {word} on all 3 inputs of the usual range: do the weights hold NaN?"
+    )
+
+
+def test_nan_on_some_inputs_is_not_another_output() -> None:
+    """A constant that is NaN now and then does not depend on its input either."""
+    reference = np.ones((4, 2), np.float32)
+    reference[1] = np.nan
+
+    assert "does not depend on its input" in _prove(reference=reference).reason
+
+
+def test_infinity_now_and_then_is_an_output() -> None:
+    """The logarithm of nothing, equal in both, is proven."""
+    reference = REFERENCE.copy()
+    reference[0] = -np.inf
+
+    assert _prove(reference=reference).verdict == "proven"
+
+
 def test_a_stream_at_other_places_is_refused() -> None:
     """Right numbers at the wrong time are wrong."""
     values = np.ones((2, 2), np.float32)

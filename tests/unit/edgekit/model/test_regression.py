@@ -42,3 +42,14 @@ def test_constant_truth_has_no_r_squared() -> None:
 def test_no_windows_give_no_errors() -> None:
     """None, not zero."""
     assert ValueErrorCount().result() is None
+
+
+def test_a_prediction_that_is_no_number_does_not_hide() -> None:
+    """The largest error is none then, not that of the others."""
+    count = ValueErrorCount()
+    count.add(np.array([1.0, 2.0]), np.array([1.5, np.nan]))
+
+    result = count.result()
+
+    assert result is not None
+    assert np.isnan(result.largest)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from edgekit.model.proof.tolerance import (
     LARGE,
     SMALLEST,
+    WIDE,
     Comparison,
     Nature,
     argmax_agreement,
@@ -80,6 +81,42 @@ def test_large_inputs_have_a_scale_of_their_own() -> None:
     assert not ordinary.good
     assert large.good
     assert large.tolerance == pytest.approx(1e3)
+
+
+def test_each_wide_input_has_a_scale_of_its_own() -> None:
+    """A wrong number at 3 times the range is not hidden by right ones at 300 times; the worst of them is named."""
+    reference = np.array([[1.0], [3.0], [300.0]], F)
+    engine = np.array([[1.0], [3.1], [300.2]], F)
+
+    ordinary, wide = compare(
+        ["random", WIDE, WIDE], reference, engine, output="y", optimised=None, nature=PLAIN
+    )
+
+    assert ordinary.good
+    assert not wide.good
+    assert (wide.frame, wide.scale) == (0, 3.0)
+    assert wide.max_abs_error == pytest.approx(0.1)
+
+
+def test_wide_inputs_leave_the_others_bound_alone() -> None:
+    """Their larger results and their noise count for themselves only."""
+    reference = np.array([[1.0], [300.0]], F)
+    optimised = np.array([[1.0], [300.1]], F)
+
+    ordinary, _ = compare(
+        ["random", WIDE], reference, reference, output="y", optimised=optimised, nature=PLAIN
+    )
+
+    assert ordinary.tolerance == pytest.approx(1e-5)
+
+
+def test_integers_of_wide_inputs_are_equal_or_wrong() -> None:
+    """A label is right or it is not, whatever the input."""
+    wrong, right = np.array([[1], [200]]), np.array([[1], [201]])
+
+    (found,) = compare([WIDE] * 2, wrong, right, output="y", optimised=None, nature=PLAIN)
+
+    assert (found.good, found.frame, found.tolerance) == (False, 1, 0.0)
 
 
 def test_quantised_integers_may_be_one_code_apart() -> None:
