@@ -3,7 +3,7 @@ EdgeKit: make a model file a running, proven, budgeted service.
 
     model = edgekit.compile("gait.onnx", window=128, channels=6, activation="softmax")
     model.predict(windows)                 # [n, window, channels] raw samples in, [n, outputs] out
-    edgekit.golden(raw, outputs, "golden.npz")
+    edgekit.golden(raw, outputs, "golden.npz", channels=["ax", "ay", "az"], labels=["still", "walk"])
 
 Everything here is loaded when it is first used, so that `import edgekit` costs nothing.
 """
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edgekit.errors import NotProven as NotProven
-    from edgekit.model.compile import CompiledModel as CompiledModel
     from edgekit.model.compile import compile as compile  # noqa: A004 (the verb users know from elsewhere)
+    from edgekit.model.compiled_model import CompiledModel as CompiledModel
     from edgekit.model.golden.golden import golden as golden
 
     __version__: str
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["CompiledModel", "NotProven", "__version__", "compile", "golden"]
 
 _HOME = {
-    "CompiledModel": "edgekit.model.compile",
+    "CompiledModel": "edgekit.model.compiled_model",
     "NotProven": "edgekit.errors",
     "compile": "edgekit.model.compile",
     "golden": "edgekit.model.golden.golden",

@@ -17,6 +17,8 @@ def write_file(path: Path, data: bytes) -> None:
 
     Its folder is made if need be. Raises EdgeKitError naming the file.
     """
+    if not path.name or path.is_dir():
+        raise EdgeKitError(f"cannot write `{path}`: it is a folder", hint="name a file in it")
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,21 +12,13 @@ from typing import TYPE_CHECKING, Any
 from edgekit.errors import ConfigError
 from edgekit.proposal import Entry, Proposal
 from edgekit.survey import rate_in_name
+from edgekit.truth_column import truth_entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from edgekit.model.outline import Outline
     from edgekit.survey import Survey
-
-_GIVES_PROBABILITIES = {
-    "Softmax",
-    "Sigmoid",
-    "HardSigmoid",
-    "TreeEnsembleClassifier",
-    "Normalizer",
-    "ZipMap",
-}
 
 
 def propose(
@@ -58,7 +50,10 @@ def propose(
         return Proposal(entries=(*entries, *_output(kind, model)))
     entries += _stream(model, data, data_name)
     entries += _output(kind, model)
-    entries += _pipeline(data, data_name, kind.value)
+    if data is not None:
+        channels = next(entry.value for entry in entries if entry.dotted == "input.channels")
+        entries += truth_entries(data, data_name, kind.value, channels)
+    entries += _running(data_name, kind.value)
     return Proposal(entries=tuple(entries))
 
 
@@ -70,6 +65,8 @@ def _kind(model: Outline | None, data: Survey | None) -> Entry:
         return entry("raw", "named tensors are handed over as they are")
     if model is not None and model.reconstructs:
         return entry("anomaly", "the output has the input's shape", guessed=True)
+    if model is not None and model.ending.regression:
+        return entry("value", model.ending.said)
     if data is not None and data.values:
         return entry("value", f"column `{data.columns.label}` holds measured values")
     if model is not None and model.outputs == 1 and not (data is not None and data.labels):
@@ -80,12 +77,13 @@ def _kind(model: Outline | None, data: Survey | None) -> Entry:
 def _labels(model: Outline | None, data: Survey | None, data_name: str | None) -> Iterator[Entry]:
     count = model.outputs if model is not None else None
     found = list(data.labels) if data is not None else []
-    if model is not None and model.labels:
+    numbered = all(label.isdecimal() for label in model.labels) if model is not None else False
+    if model is not None and model.labels and not (numbered and _are_words(found, count)):
         yield Entry(
             section="model",
             key="labels",
             value=list(model.labels),
-            origin="from the model's metadata",
+            origin=f"from {model.labels_from}",
         )
     elif found and count in (None, len(found)):
         origin = f"the labels in {data_name}, sorted; the order must be that of the model's outputs"
@@ -104,6 +102,11 @@ def _labels(model: Outline | None, data: Survey | None, data_name: str | None) -
         )
 
 
+def _are_words(labels: list[str], count: int | None) -> bool:
+    """Whether a recording has names for the classes that a model only numbers."""
+    return len(labels) == count and not any(label.isdecimal() for label in labels)
+
+
 @dataclass(frozen=True)
 class _Fit:
     """How the model's axes are taken; None: not to be seen."""
@@ -117,12 +120,7 @@ class _Fit:
 def _fit(axes: tuple[int | None, ...], columns: int | None) -> _Fit:
     """Find time and channels among the axes of an input, with the number of columns where there is a recording."""
     if len(axes) == 1:
-        length = axes[0]
-        if length is None or columns is None:
-            return _Fit(columns or 1, length)
-        if length % columns:
-            return _Fit(1, length)
-        return _Fit(columns, length // columns, sure=columns == 1)
+        return _fit_flat(axes[0], columns)
     first, second = axes
     if columns is not None and columns in axes:
         window = first if second == columns else second
@@ -131,6 +129,16 @@ def _fit(axes: tuple[int | None, ...], columns: int | None) -> _Fit:
     if len(known) < len(axes):  # an open axis is time
         return _Fit(known[0] if known else columns, None)
     return _Fit(min(known), max(known), layout_open=first == second)
+
+
+def _fit_flat(length: int | None, columns: int | None) -> _Fit:
+    if length is None or columns is None:
+        return _Fit(columns or 1, length)
+    if length < columns:  # one sample at a time, and columns that the model does not take
+        return _Fit(length, 1)
+    if length % columns:
+        return _Fit(1, length)
+    return _Fit(columns, length // columns, sure=columns in (1, length))
 
 
 def _stream(model: Outline | None, data: Survey | None, data_name: str | None) -> Iterator[Entry]:
@@ -156,8 +164,8 @@ def _stream(model: Outline | None, data: Survey | None, data_name: str | None) -
         section="input",
         key="hop",
         value=max(1, fit.window // 2) if fit.window else None,
-        origin="half a window" if fit.window else "samples from one window to the next",
-        guessed=fit.window is not None,
+        origin=_hop_origin(fit.window),
+        guessed=fit.window is not None and fit.window > 1,
         example=64,
     )
     if fit.layout_open:
@@ -173,6 +181,12 @@ def _stream(model: Outline | None, data: Survey | None, data_name: str | None) -
         needed=False,
         example=0.001,
     )
+
+
+def _hop_origin(window: int | None) -> str:
+    if window is None:
+        return "samples from one window to the next"
+    return "half a window" if window > 1 else "one sample"
 
 
 def _channels(
@@ -233,37 +247,29 @@ def _number(value: float | None) -> float | None:
 
 def _output(kind: Entry, model: Outline | None) -> Iterator[Entry]:
     yield kind
+    if model is not None and model.output_name is not None and kind.value != "raw":
+        yield Entry(
+            section="output",
+            key="name",
+            value=model.output_name,
+            origin="the model has several outputs",
+            guessed=True,
+        )
     if model is None or kind.value != "classes":
         return
-    if model.last_operator in _GIVES_PROBABILITIES:
-        value, origin, guessed = "none", f"the model ends in {model.last_operator}", False
-    else:
+    value, origin, guessed = "none", model.ending.said, not model.ending.sure
+    if not model.ending.probabilities:
         value = "sigmoid" if model.outputs == 1 else "softmax"
-        origin, guessed = (
-            f"the model ends in {model.last_operator or 'no operator'}, so in logits",
-            True,
-        )
+        origin, guessed = f"{model.ending.said}, so in logits", True
     yield Entry(section="output", key="activation", value=value, origin=origin, guessed=guessed)
 
 
-def _pipeline(data: Survey | None, data_name: str | None, kind: str) -> Iterator[Entry]:
+def _running(data_name: str | None, kind: str) -> Iterator[Entry]:
     def entry(section: str, key: str, value: Any, origin: str = "", example: Any = None) -> Entry:
         return Entry(
             section=section, key=key, value=value, origin=origin, needed=False, example=example
         )
 
-    if data is not None and data.columns.label is not None and kind in {"classes", "value"}:
-        yield entry("test", "data", data_name)
-        yield entry("test", "label", data.columns.label)
-        if kind == "classes":
-            yield entry("test", "min_accuracy", None, "`edgekit eval` fails below it", 0.9)
-        yield entry(
-            "test",
-            "golden",
-            None,
-            "written by `edgekit.golden` in your training code",
-            "golden.npz",
-        )
     if data_name is not None:
         yield entry("source", "kind", "replay")
         yield entry("source", "path", data_name)

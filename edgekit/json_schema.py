@@ -1,10 +1,15 @@
-"""JSON schemas of the TOML files, so that editors complete keys and explain them."""
+"""
+JSON schemas of the TOML files, so that editors complete keys, explain them and name the wrong one.
+
+Of a union, validators say only that nothing in it fits. So no union is left where one key tells its members apart:
+all keys stand in one section, for editors to complete, and `if … then … else` says which belong to which `kind`.
+"""
 
 from __future__ import annotations
 
 import json
 from dataclasses import is_dataclass
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 from pydantic.json_schema import GenerateJsonSchema
 
@@ -27,6 +32,7 @@ def schema_text(kind: type, title: str) -> str:
             properties = body["$defs"][section.__name__]["properties"]
             for key, description in _inherited(section).items():
                 properties[key].setdefault("description", description)
+    body = _plain(body, body.pop("$defs"))
     schema = {"$schema": _Untitled.schema_dialect, **body, "title": title}
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
@@ -40,3 +46,59 @@ def _inherited(section: type) -> dict[str, str]:
         for key, value in adapter(base).json_schema()["properties"].items()
         if "description" in value
     }
+
+
+def _plain(schema: Any, definitions: dict[str, Any]) -> Any:
+    """Return a schema with its sections in place, and without unions as far as that is possible."""
+    if isinstance(schema, list):
+        return [_plain(inner, definitions) for inner in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        reference = schema["$ref"].rpartition("/")[2]
+        own = {key: value for key, value in schema.items() if key != "$ref"}
+        return _plain({**definitions[reference], **own}, definitions)
+    if "oneOf" in schema:
+        members = _plain(schema["oneOf"], definitions)
+        return _by_kind(members, needs_kind="discriminator" in schema)
+    if "anyOf" in schema:
+        return _without_null(schema, definitions)
+    return {key: _plain(value, definitions) for key, value in schema.items()}
+
+
+def _without_null(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Leave out null, which TOML does not have; what else may be there differs by its type."""
+    own = {key: value for key, value in schema.items() if key not in {"anyOf", "default"}}
+    if schema.get("default") is not None:
+        own["default"] = schema["default"]
+    members = [_plain(item, definitions) for item in schema["anyOf"] if item != {"type": "null"}]
+    if len(members) == 1:
+        return {**members[0], **own}
+    merged = {key: value for member in members for key, value in member.items()}
+    return {**merged, "type": [member["type"] for member in members], **own}
+
+
+def _by_kind(members: list[dict[str, Any]], *, needs_kind: bool) -> dict[str, Any]:
+    """Return one section with the keys of all; without a `kind`, the first member is meant if it may be left out."""
+    kinds = [member["properties"]["kind"]["const"] for member in members]
+    properties = {
+        key: value for member in reversed(members) for key, value in member["properties"].items()
+    }
+    described = [
+        f"{kind}: {member['description']}" for kind, member in zip(kinds, members, strict=True)
+    ]
+    properties["kind"] = {"enum": kinds, "description": "\n".join(described)}
+    rules = [
+        {
+            "required": [key for key in member.get("required", []) if key != "kind"],
+            "properties": dict.fromkeys(member["properties"], True),
+            "additionalProperties": False,
+        }
+        for member in members
+    ]
+    chosen = rules[0]
+    for kind, rule in zip(kinds[1:], rules[1:], strict=True):
+        is_kind = {"required": ["kind"], "properties": {"kind": {"const": kind}}}
+        chosen = {"if": is_kind, "then": rule, "else": chosen}
+    section = {"type": "object", "properties": properties, **chosen}
+    return {**section, "required": ["kind"]} if needs_kind else section

@@ -111,8 +111,9 @@ def run(
 def replace(command: Command, *, hint: str | None = None) -> NoReturn:
     """Become the command: same process, same terminal, same signals. Raises ToolError if it is missing."""
     program = _find(command, hint)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # it may be closed (`>&-`)
+            stream.flush()
     if command.cwd is not None:
         os.chdir(command.cwd)
     try:

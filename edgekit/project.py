@@ -15,12 +15,15 @@ from pydantic import Discriminator, Field, Tag
 
 from edge_agent import config
 from edgekit.errors import ConfigError
-from edgekit.strict_toml import read_toml, validate
+from edgekit.sink_paths import problems_of_sinks
+from edgekit.strict_toml import config_error, read_toml, validate
 
 FILE_NAME = "edgekit.toml"
 NAME_PATTERN = "^[a-z0-9][a-z0-9-]{0,62}$"  # it names a service and a folder on the device
 
 _LARGEST_WINDOW_BYTES = 256 << 20  # far over any model for a small board; a typing error is not
+
+_FIRST_PERCENT = 10  # a threshold of 80 is one in percent; 1.5 is something else
 
 PerChannel = float | tuple[float, ...]
 
@@ -149,7 +152,7 @@ class Project:
     sink: tuple[Annotated[config.TerminalSink | config.JsonlSink, Discriminator("kind")], ...] = ()
 
     def __post_init__(self) -> None:
-        for check in (_check_labels, _check_threshold, _check_window, _check_columns, _check_sinks):
+        for check in (_check_labels, _check_threshold, _check_window, _check_columns):
             check(self)
 
     @classmethod
@@ -166,7 +169,12 @@ class Project:
             raise ConfigError(
                 f"there is no `{path}`", hint="make a project with `edgekit init NAME --model FILE`"
             )
-        return validate(cls, read_toml(path))
+        file = read_toml(path)
+        project = validate(cls, file)
+        problems = list(problems_of_sinks(project, path))
+        if problems:
+            raise config_error(problems, file)
+        return project
 
     @property
     def recording(self) -> str | None:
@@ -214,6 +222,8 @@ def _check_labels(project: Project) -> None:
 
 def _check_threshold(project: Project) -> None:
     threshold, labels = project.decision.threshold, project.model.labels
+    if project.output.kind == "classes" and project.output.activation != "none":
+        _check_probabilities(threshold)
     if not isinstance(threshold, dict):
         return
     for label in threshold:
@@ -224,13 +234,29 @@ def _check_threshold(project: Project) -> None:
             )
 
 
+def _check_probabilities(threshold: float | dict[str, float] | None) -> None:
+    """Refuse a threshold that no score of softmax or sigmoid is ever on the other side of."""
+    by_key = {"decision.threshold": threshold}
+    if isinstance(threshold, dict):
+        by_key = {f"decision.threshold.{label}": value for label, value in threshold.items()}
+    for key, value in by_key.items():
+        if isinstance(value, int | float) and not 0 <= value <= 1:
+            error = ValueError(f"`{key}` is {value:g}: must be from 0 to 1, as probabilities are")
+            if _FIRST_PERCENT <= value <= 100:  # noqa: PLR2004 (percent)
+                error.add_note(f"did you mean `{value / 100:g}`?")
+            raise error
+
+
 def _check_window(project: Project) -> None:
     if isinstance(project.input, StreamInput):
-        size_bytes = 4 * len(project.input.channels) * max(project.input.window, project.input.hop)
-        if size_bytes > _LARGEST_WINDOW_BYTES:
-            raise ValueError(
-                f"`input.window` makes one window {size_bytes >> 20} MiB large: at most {_LARGEST_WINDOW_BYTES >> 20} MiB"
-            )
+        for name in ("window", "hop"):
+            samples = getattr(project.input, name)
+            size_bytes = 4 * len(project.input.channels) * samples
+            if size_bytes > _LARGEST_WINDOW_BYTES:
+                raise ValueError(
+                    f"`input.{name}` makes one {name} {size_bytes >> 20} MiB large: "
+                    f"at most {_LARGEST_WINDOW_BYTES >> 20} MiB"
+                )
 
 
 def _check_columns(project: Project) -> None:
@@ -247,12 +273,3 @@ def _check_columns(project: Project) -> None:
         if column in seen:
             raise ValueError(f"`source.{key}` is `{column}`, and so is the {seen[column]} column")
         seen[column] = key
-
-
-def _check_sinks(project: Project) -> None:
-    read = {project.model.path: "the model", project.recording: "a recording that is read"}
-    for sink in project.sink:
-        if isinstance(sink, config.JsonlSink) and sink.path in read:
-            raise ValueError(
-                f"`sink.path` is `{sink.path}`, {read[sink.path]}: it would be written over"
-            )

@@ -42,6 +42,8 @@ class Scaffold:
     files: tuple[Path, ...]
     """What was written, in order."""
     proposal: Proposal
+    refusal: EdgeKitError | None = None
+    """What `check` will refuse the model for, if that is seen already."""
 
 
 def scaffold(folder: Path, *, model: Path | None = None, data: Path | None = None) -> Scaffold:
@@ -54,6 +56,8 @@ def scaffold(folder: Path, *, model: Path | None = None, data: Path | None = Non
     _refuse(folder, target)
     for path in (model, data):
         _refuse_name(path)
+    if model is not None and not model.exists():
+        raise ConfigError(f"there is no model at `{model}`", hint="check the path after `--model`")
     source, sight, seen = None, None, None
     if model is not None:
         from edgekit.model.outline import outline  # noqa: PLC0415 (onnx takes a second to load)
@@ -77,9 +81,24 @@ def scaffold(folder: Path, *, model: Path | None = None, data: Path | None = Non
             write_file(path, text.encode())
             made.append(path)
         # what is written can be read, whatever names the files brought
-        read_toml(target) if proposal.missing else Project.load(target)
+        project = None
+        if proposal.missing:
+            read_toml(target)
+        else:
+            project = Project.load(target)
         undo.pop_all()
-    return Scaffold(folder=folder, files=tuple(made), proposal=proposal)
+    return Scaffold(
+        folder=folder,
+        files=tuple(made),
+        proposal=proposal,
+        refusal=_foreseen(source, project) if source is not None else None,
+    )
+
+
+def _foreseen(source: SourceModel, project: Project | None) -> EdgeKitError | None:
+    from edgekit.model.foresight import foreseen  # noqa: PLC0415 (onnx takes a second to load)
+
+    return foreseen(source, project)
 
 
 def project_name(folder: Path) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
+import time
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from edge_agent import config, schema
 from edgekit.project import StreamInput
+from edgekit.state import STATUS_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
     from edgekit.state import State
 
 ARCHIVE_NAME = "model.nnef.tar"
+_KEPT_S = 24 * 3600.0
 
 
 def agent_config(
@@ -52,11 +57,27 @@ def agent_config(
 
 
 def stage(agent: config.AgentConfig, archive: bytes, state: State) -> Path:
-    """Write the archive, then the agent.json that names it; return the path of agent.json."""
-    path = state.run_folder / "agent.json"
-    state.write(state.run_folder / ARCHIVE_NAME, archive)
-    state.write(path, schema.to_text(agent).encode())
-    return path
+    """
+    Write the archive, then the agent.json that names it; return the path of agent.json.
+
+    Each configuration has a folder of its own, named by its content: two runs at once never read each other's.
+    """
+    text = schema.to_text(agent).encode()
+    folder = state.run_folder / hashlib.sha256(text).hexdigest()[:16]
+    state.write(folder / ARCHIVE_NAME, archive)
+    state.write(folder / "agent.json", text)
+    _drop_old(state.run_folder)
+    return folder / "agent.json"
+
+
+def _drop_old(runs: Path) -> None:
+    """Remove what was staged long ago; not what an agent may still be writing its status to."""
+    long_ago_s = time.time() - _KEPT_S
+    for folder in runs.iterdir():
+        status = folder / STATUS_NAME
+        newest = status if status.exists() else folder
+        if newest.stat().st_mtime < long_ago_s:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _absolute(sink: config.Sink, folder: Path) -> config.Sink:

@@ -82,7 +82,7 @@ def validate(kind: type[T], file: TomlFile) -> T:
             problems = list(problems_of(error, kind))
         else:
             return value
-    raise _config_error(problems, file)
+    raise config_error(problems, file)
 
 
 def _syntax_error(path: Path, message: str) -> str:
@@ -94,7 +94,8 @@ def _syntax_error(path: Path, message: str) -> str:
     return f"{path}{f':{line}' if line else ''}: not TOML: {what[:1].lower()}{what[1:]}"
 
 
-def _config_error(problems: Sequence[Problem], file: TomlFile) -> ConfigError:
+def config_error(problems: Sequence[Problem], file: TomlFile) -> ConfigError:
+    """Return the error that lists what is wrong in a file, each with its line."""
     places = [f"{file.path}{_line(file.text, problem.key)}: {problem}" for problem in problems]
     hints = [problem.hint for problem in problems]
     if len(problems) == 1:

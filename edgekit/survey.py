@@ -6,13 +6,14 @@ The agent's own reader does the reading, so what is found here is what a device 
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edge_agent.columns import Layout, match, read_header
+from edge_agent.columns import Layout, all_numbers, match, no_header, read_header, read_row
 from edge_agent.config import Columns, Stream
 from edge_agent.lines import LineSplitter
 from edge_agent.recording import RecordingReader
@@ -105,9 +106,23 @@ def _open(path: Path) -> tuple[Layout, Rows, list[str]]:
         delimiter, names = read_header(lines[0])
     except csv.Error as error:
         raise DataError(f"{where} has a header that cannot be read: {error}") from None
+    if _is_sample(names, lines[1:], delimiter):
+        raise no_header(names, where)
     found = match(names, (), Columns(), where)
     whole = Layout(found.names, tuple(range(len(names))), found.time, found.label, found.group)
     return whole, CsvRows(whole, delimiter), lines[1:]
+
+
+def _is_sample(names: list[str], lines: list[str], delimiter: str) -> bool:
+    """Whether a CSV's first row is a sample: numbers alone, or words that are values of their columns further on."""
+    words = {position: name for position, name in enumerate(names) if not all_numbers([name])}
+    if not words or len(words) == len(names):
+        return not words
+    seen: set[tuple[int, str]] = set()
+    for line in lines:
+        with contextlib.suppress(csv.Error):  # the reader counts and reports such rows
+            seen.update(enumerate(field.strip() for field in read_row(line, delimiter)))
+    return seen.issuperset(words.items())
 
 
 def _head(path: Path) -> list[str]:

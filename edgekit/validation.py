@@ -100,7 +100,7 @@ def _problem(item: Any, root: type) -> Problem:  # noqa: PLR0911 (a line for eac
     if kind in {"missing", "missing_argument"}:
         return Problem(key, "is missing")
     if kind == "value_error":
-        return _own_check(key, str(context["error"]))
+        return _own_check(key, context["error"])
     if kind == "literal_error":
         hint = _near(item["input"], _quoted(context["expected"]))
         return Problem(key, f"is {value}: must be {context['expected']}", hint)
@@ -117,12 +117,13 @@ def _problem(item: Any, root: type) -> Problem:  # noqa: PLR0911 (a line for eac
     return Problem(key, f"is {value}: {item['msg'].replace('Input should', 'must')}")
 
 
-def _own_check(key: Key, message: str) -> Problem:
-    """Read what a dataclass's own check says: its message starts with the key, in backticks."""
+def _own_check(key: Key, error: ValueError) -> Problem:
+    """Read what a dataclass's own check says: its message starts with the key, in backticks; a note is the hint."""
+    message, hint = str(error), next(iter(getattr(error, "__notes__", ())), None)
     found = re.fullmatch(r"`(\w+(?:\.\w+)*)` (.*)", message, re.DOTALL)
     if found is None:
-        return Problem((), message)
-    return Problem((*key, *found[1].split(".")), found[2])
+        return Problem((), message, hint)
+    return Problem((*key, *found[1].split(".")), found[2], hint)
 
 
 def _shown(value: Any) -> str:

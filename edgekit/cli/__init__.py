@@ -7,6 +7,7 @@ The command `edgekit`: a table of commands, each in a module of its own that is 
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
@@ -18,6 +19,7 @@ from edgekit.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import FrameType
 
 COMMANDS = {
     "init": "Make a project from a model and a recording.",
@@ -27,6 +29,9 @@ COMMANDS = {
     "doctor": "Say what is missing on this machine, and how to get it.",
 }
 """Name and one-line help; the module is `edgekit.cli.<name>`."""
+
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
+"""How a system and a closed terminal ask a program to end; without a handler it would, at once, and leave children."""
 
 
 class _Commands(click.Group):
@@ -108,6 +113,16 @@ def invoke(args: Sequence[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
+def _unwind(number: int, _frame: FrameType | None) -> NoReturn:
+    """End in good order, with children and temporary files, instead of at once; a second signal is not needed."""
+    for other in _ENDING:
+        signal.signal(other, signal.SIG_IGN)
+    raise SystemExit(128 + number)
+
+
 def main() -> NoReturn:
     """Run the process's command line."""
+    for number in _ENDING:
+        if signal.getsignal(number) is signal.SIG_DFL:  # under `nohup` one is ignored, and stays so
+            signal.signal(number, _unwind)
     sys.exit(invoke(sys.argv[1:]))

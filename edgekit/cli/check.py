@@ -34,9 +34,8 @@ class _Report:
 
 
 @click.command(cls=Command)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
-def command(call: Invocation, *, as_json: bool) -> None:
+def command(call: Invocation) -> None:
     """Prove that the model runs here as it was trained.
 
     The archive that would ship is compared, number by number, with your own file in ONNX Runtime, on windows of
@@ -54,18 +53,23 @@ def command(call: Invocation, *, as_json: bool) -> None:
         state.remember(
             "check", fingerprint, {"summary": f"refused: {refused.message}", "good": False}
         )
-        if as_json:
+        if call.as_json:
             call.console.json(_refused_facts(refused, mode))
         elif refused.proof is not None:
             _show_refused(refused.proof, call.console)
         raise
     proof, golden = report.compiled.proof, report.golden
     summary = f"{truths.measured(proof)}; {golden.sentence}"
-    state.remember("check", fingerprint, {"summary": summary, "good": golden.verdict != "differs"})
-    if as_json:
+    facts = {
+        "summary": summary,
+        "good": golden.verdict != "differs",
+        "warnings": sum(finding.severity == "warning" for finding in report.findings),
+    }
+    state.remember("check", fingerprint, facts)
+    if call.as_json:
         call.console.json(_facts(report, mode))
     else:
-        _show(report, mode, call.console)
+        _show(report, call.console)
     if golden.verdict == "differs":
         raise truths.differs(golden)
 
@@ -73,6 +77,7 @@ def command(call: Invocation, *, as_json: bool) -> None:
 def _examine(call: Invocation, opened: OpenProject) -> _Report:
     """Prove the model afresh, on the project's recording if it names one."""
     from edgekit.model.compile import compile_project
+    from edgekit.model.golden import samples
     from edgekit.model.meaning.meaning import findings
 
     project, folder = opened
@@ -87,6 +92,9 @@ def _examine(call: Invocation, opened: OpenProject) -> _Report:
     with call.console.working("looking at what goes in and comes out"):
         golden = truths.compare(opened, compiled)
         found = findings(compiled, recorded, project) if recorded is not None else ()
+        if recorded is not None and project.test is not None and project.test.golden is not None:
+            record = opened.resolve(project.test.golden)
+            found += samples.findings(record, recorded.raw, compiled.channels)
     notes = recorded.notes if recorded is not None else ()
     return _Report(compiled=compiled, golden=golden, findings=found, notes=notes)
 
@@ -144,20 +152,22 @@ def _refused_facts(refused: NotProven, mode: str) -> dict[str, Any]:
 def _show_refused(proof: Proof, console: Console) -> None:
     console.say(f"engine: {console.style('not equal to the reference', 'red')}")
     console.say("pipeline: not checked")
-    console.say()
-    console.facts(_proof_rows(proof))
+    if not console.quiet:
+        console.say()
+        console.facts(_proof_rows(proof))
 
 
-def _show(report: _Report, mode: str, console: Console) -> None:
+def _show(report: _Report, console: Console) -> None:
     compiled = report.compiled
     truths.show(compiled.proof, report.golden, console)
+    if console.quiet:
+        return
     console.say()
     rewrites = "\n".join(compiled.rewrites) or "none"
-    form = "a window of samples" if mode == "window" else "named tensors"
     console.facts(
         [
             *_proof_rows(compiled.proof),
-            ("takes", form),
+            ("takes", _takes(compiled)),
             ("rewrites", rewrites),
             ("archive", size(len(compiled.archive))),
         ]
@@ -167,11 +177,19 @@ def _show(report: _Report, mode: str, console: Console) -> None:
     for finding in report.findings:
         colour = "yellow" if finding.severity == "warning" else "dim"
         console.say()
-        console.say(f"{console.style(f'{finding.severity}:', colour)} {finding.message}")
+        console.remark(finding.severity, colour, finding.message)
         if finding.hint is not None:
-            console.say(f"{console.style('hint:', 'yellow')} {finding.hint}")
+            console.remark("hint", "yellow", finding.hint)
     for note in report.notes:
         console.note(f"note: {note}")
+
+
+def _takes(compiled: CompiledModel) -> str:
+    spec = compiled.spec
+    if spec is None:
+        return "named tensors: " + ", ".join(map(str, compiled.source.inputs))
+    size_text = f"{spec.window} × {spec.channels}"  # noqa: RUF001 (a product)
+    return f"{size_text} raw samples (window × channels), every {compiled.hop}"  # noqa: RUF001 (as above)
 
 
 def _show_comparisons(proof: Proof, console: Console) -> None:

@@ -10,7 +10,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
+import shutil
 import sys
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -32,6 +35,8 @@ _PLAIN = str.maketrans(
         "░": ".",
     }
 )
+_LEAST_COLUMNS = 24
+"""Text is never broken into narrower columns than that."""
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2"}
 
 
@@ -67,18 +72,25 @@ class Console:
         return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
 
     def facts(self, rows: Sequence[tuple[str, str]]) -> None:
-        """Print names and values in two columns; a value may have several lines."""
+        """Print names and values in two columns; a value may have several lines, and long ones are broken."""
         width = max((len(name) for name, _ in rows), default=0)
         for name, value in rows:
-            first, *more = printable(value).splitlines() or [""]
+            first, *more = _broken(printable(value), width + 4) or [""]
             self.say(f"  {name:<{width}}  {first}".rstrip())
             for line in more:
                 self.say(f"  {'':<{width}}  {line}")
 
+    def remark(self, word: str, colour: str, text: str) -> None:
+        """Print `warning: …`, `hint: …` and the like; long ones are broken and aligned."""
+        first, *more = _broken(printable(text), len(word) + 2) or [""]
+        self.say(f"{self.style(f'{word}:', colour)} {first}".rstrip())
+        for line in more:
+            self.say(f"{'':<{len(word) + 1}} {line}")
+
     def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table: first column left, all others right."""
         rows = [[printable(cell) for cell in row] for row in rows]
-        widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+        widths = _widths(header, rows)
         for index, row in enumerate((header, *rows)):
             cells = [
                 f"{cell:<{w}}" if at == 0 else f"{cell:>{w}}"
@@ -100,6 +112,33 @@ class Console:
             if shown:
                 _write(sys.stderr, "\r\x1b[K")
                 sys.stderr.flush()
+
+
+def columns() -> int:
+    """Return the width of the terminal: COLUMNS if that is set, 80 where there is no terminal."""
+    return shutil.get_terminal_size().columns
+
+
+def table_width(header: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Return how many columns `Console.table` takes for a table."""
+    widths = _widths(header, [[printable(cell) for cell in row] for row in rows])
+    return sum(2 + width for width in widths)
+
+
+def _widths(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+
+
+def _broken(text: str, indent: int) -> list[str]:
+    """Break a text into lines for the columns right of `indent`; what is in backticks stays whole, to be copied."""
+    width = max(_LEAST_COLUMNS, columns() - indent)
+    whole = re.sub(r"`[^`\n]*`", lambda found: found[0].replace(" ", "\0"), text)
+    return [
+        line.replace("\0", " ")
+        for paragraph in whole.splitlines()
+        for line in textwrap.wrap(paragraph, width, break_long_words=False, break_on_hyphens=False)
+        or [""]
+    ]
 
 
 def printable(text: str) -> str:

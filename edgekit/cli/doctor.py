@@ -20,9 +20,8 @@ _COLOURS = {"ok": "green", "missing": "red", "old": "red", "wrong": "red"}
 
 
 @click.command(cls=Command)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
-def command(call: Invocation, *, as_json: bool) -> None:
+def command(call: Invocation) -> None:
     """Say what is missing on this machine, and how to get it.
 
     Exit code 6 if something is missing that EdgeKit needs, 2 if the project here cannot be read.
@@ -32,7 +31,7 @@ def command(call: Invocation, *, as_json: bool) -> None:
     with call.console.working("looking"):
         checks = list(examine(call.directory))
     bad = [check for check in checks if check.bad]
-    if as_json:
+    if call.as_json:
         facts = [{**asdict(check), "needed": check.needed} for check in checks]
         call.console.json({"ready": not bad, "checks": facts})
     else:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from edgekit.cli import truths
-from edgekit.cli.console import bar
 from edgekit.cli.invocation import Command, Invocation, OpenProject, shortest
+from edgekit.cli.matrix import show_confusion
 from edgekit.errors import ConfigError, EdgeKitError, VerificationFailed
 
 if TYPE_CHECKING:
@@ -17,58 +18,63 @@ if TYPE_CHECKING:
 
     from edgekit.cli.console import Console
     from edgekit.junit import Case
+    from edgekit.model.compile import CompiledModel
     from edgekit.model.evaluation.confusion import Confusion
     from edgekit.model.evaluation.evaluation import Evaluation
     from edgekit.model.golden.golden import GoldenReport
     from edgekit.model.proof.prove import Proof
 
+_JUDGED = "the pipeline can be judged"
 _ACCURACY = "accuracy"
 _PIPELINE = "pipeline equals the golden record"
 _DECISIONS = "decisions equal the reference pipeline's"
 _MOST_DECIDED_OTHERWISE = 0.001
 """Share of windows: scores that are equal to five digits fall on both sides of a bound now and then, not more often."""
-_WIDEST_MATRIX = 12  # labels; a wider one breaks the lines of a terminal
+_MATTERS = re.compile(
+    "dropped as |the recording runs at |samples with a value held|there is no label|"
+    "no window has the label|all judged windows have the label"
+)
+"""Notes of the reader that put a judgement in doubt; the others are told by `check`, and here by `-v`."""
 
 
 @click.command(cls=Command)
 @click.argument("data", type=click.Path(path_type=Path), required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option(
     "--junit",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
     help="Write the verdicts as JUnit XML.",
 )
 @click.pass_obj
-def command(call: Invocation, *, data: Path | None, as_json: bool, junit: Path | None) -> None:
+def command(call: Invocation, *, data: Path | None, junit: Path | None) -> None:
     """Judge the whole pipeline on a labelled recording.
 
     DATA is a CSV or JSONL file; without it, `[test] data`. Every window of one label is judged, and every
     decision is compared with that of the reference pipeline. Exit code 5 if the accuracy is below
     `[test] min_accuracy`, 3 if the pipeline differs from your golden record.
     """
-    from edgekit.junit import write
-    from edgekit.model.compile import compile_project
-    from edgekit.model.evaluation.evaluate import evaluate
+    from edgekit.junit import Case, write
     from edgekit.state import State, eval_fingerprint
 
-    opened = call.open_project()
-    project, folder = opened
-    path = _recording(opened, data)
-    with call.console.working(f"proving {project.model.path}"):
-        compiled = compile_project(project, folder, use_cache=True)
-    with call.console.working(f"judging {path.name}"):
-        golden = truths.compare(opened, compiled)
-        result = evaluate(compiled, path, project)
+    try:
+        (project, folder), path, compiled, golden, result = _judge(call, data)
+    except EdgeKitError as error:
+        if junit is not None:  # an older file would look like this run's
+            write(junit, "edgekit", [Case(name=_JUDGED, outcome="failed", message=error.message)])
+        raise
     failures = _failures(result, project.test.min_accuracy if project.test is not None else None)
     if golden.verdict == "differs":
         failures[_PIPELINE] = truths.differs(golden)
     if junit is not None:
         write(junit, project.project.name, _cases(compiled.proof, golden, result, failures))
     if data is None:
-        facts = {"summary": _headline(result), "good": not failures}
+        usual = _usual_label(result)
+        facts = {
+            "summary": _headline(result) + (f", no better than always `{usual}`" if usual else ""),
+            "good": not failures and usual is None,
+        }
         State(folder).remember("eval", eval_fingerprint(project, folder), facts)
-    if as_json:
+    if call.as_json:
         engine = compiled.proof.to_json()
         call.console.json(
             {"data": str(path), "engine": engine, "pipeline": golden.to_json(), **result.to_json()}
@@ -78,6 +84,22 @@ def command(call: Invocation, *, data: Path | None, as_json: bool, junit: Path |
         _show(result, path, call.console)
     for failure in failures.values():
         raise failure
+
+
+def _judge(
+    call: Invocation, data: Path | None
+) -> tuple[OpenProject, Path, CompiledModel, GoldenReport, Evaluation]:
+    from edgekit.model.compile import compile_project
+    from edgekit.model.evaluation.evaluate import evaluate
+
+    opened = call.open_project()
+    path = _recording(opened, data)
+    with call.console.working(f"proving {opened.project.model.path}"):
+        compiled = compile_project(*opened, use_cache=True)
+    with call.console.working(f"judging {path.name}"):
+        golden = truths.compare(opened, compiled)
+        result = evaluate(compiled, path, opened.project)
+    return opened, path, compiled, golden, result
 
 
 def _recording(opened: OpenProject, data: Path | None) -> Path:
@@ -114,7 +136,7 @@ def _headline(result: Evaluation) -> str:
         return f"{result.accuracy:.1%}: {result.right} of {result.windows.judged} windows are right"
     if result.value is not None:
         return f"mean error {result.value.mean_absolute:.4g} over {result.windows.judged} windows"
-    if result.anomaly is not None:
+    if result.anomaly is not None and result.anomaly.area_under_curve is not None:
         return f"{result.anomaly.area_under_curve:.1%} area under the ROC curve, {result.windows.judged} windows"
     return f"{result.windows.total} windows compared with the reference"
 
@@ -122,8 +144,11 @@ def _headline(result: Evaluation) -> str:
 def _show(result: Evaluation, path: Path, console: Console) -> None:
     console.say()
     console.say(f"{console.style(_headline(result), 'bold')} ({shortest(path)})")
+    if console.quiet:
+        return
     if result.confusion is not None:
-        _show_confusion(result.confusion, console)
+        console.say()
+        show_confusion(result.confusion, console)
     console.say()
     console.facts(_rows(result))
     if result.worst:
@@ -142,31 +167,22 @@ def _show(result: Evaluation, path: Path, console: Console) -> None:
         console.table(["where", "time", "true", "predicted", "score"], rows)
     if result.confusion is not None:
         _show_order(result.confusion, console)
+    usual = _usual_label(result)
+    if usual is not None:
+        console.say()
+        console.remark("warning", "yellow", f"the model is no better than always saying `{usual}`")
     for note in result.notes:
-        console.note(f"note: {note}")
+        if console.verbose or _MATTERS.match(note):
+            console.note(f"note: {note}")
 
 
-def _show_confusion(confusion: Confusion, console: Console) -> None:
-    console.say()
-    if len(confusion.labels) <= _WIDEST_MATRIX:
-        header = ["true \\ predicted", *confusion.labels, "recall", ""]
-        rows = [
-            [score.label, *map(str, counts), _share(score.recall), bar(score.recall or 0.0, 10)]
-            for score, counts in zip(confusion.by_label, confusion.counts, strict=True)
-        ]
-        precision = [
-            "precision",
-            *(_share(score.precision) for score in confusion.by_label),
-            "",
-            "",
-        ]
-        console.table(header, [*rows, precision])
-        return
-    rows = [
-        [score.label, str(score.windows), _share(score.recall), _share(score.precision)]
-        for score in confusion.by_label
-    ]
-    console.table(["label", "windows", "recall", "precision"], rows)
+def _usual_label(result: Evaluation) -> str | None:
+    """Return the most frequent of several labels if always saying that would be right as often."""
+    scores = result.confusion.by_label if result.confusion is not None else ()
+    most = max(scores, key=lambda score: score.windows, default=None)
+    if most is None or (result.right or 0) > most.windows:
+        return None
+    return most.label if sum(score.windows > 0 for score in scores) > 1 else None
 
 
 def _show_order(confusion: Confusion, console: Console) -> None:
@@ -176,13 +192,13 @@ def _show_order(confusion: Confusion, console: Console) -> None:
     order = better_order(confusion)
     if order is not None:
         console.say()
-        console.say(
-            f"{console.style('warning:', 'yellow')} the labels are probably listed in another order than the model's "
-            f"outputs: {order.accuracy:.1%} of the windows would be right"
+        console.remark(
+            "warning",
+            "yellow",
+            "the labels are probably listed in another order than the model's outputs: "
+            f"{order.accuracy:.1%} of the windows would be right",
         )
-        console.say(
-            f"{console.style('hint:', 'yellow')} set `[model] labels = {toml(list(order.labels))}`"
-        )
+        console.remark("hint", "yellow", f"set `[model] labels = {toml(list(order.labels))}`")
 
 
 def _rows(result: Evaluation) -> list[tuple[str, str]]:
@@ -205,6 +221,10 @@ def _rows(result: Evaluation) -> list[tuple[str, str]]:
             f"differ by {agreement.max_abs_difference:.2g} at most, the largest is {agreement.largest_output:.3g}",
         ),
     ]
+    if result.nonfinite:
+        rows.append(
+            ("not finite", f"the outputs of {result.nonfinite} windows: no label, counted as wrong")
+        )
     if result.value is not None:
         value = result.value
         fit = "" if value.r_squared is None else f", R² {value.r_squared:.3f}"
@@ -230,10 +250,6 @@ def _agreement_text(result: Evaluation) -> str:
     if agreement.first_difference is not None:
         parts.append(f"first difference at window {agreement.first_difference}")
     return "; ".join(parts) or "none are made"
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1%}"
 
 
 def _cases(

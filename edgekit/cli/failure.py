@@ -26,7 +26,9 @@ def report(error: BaseException, console: Console) -> int:
     if isinstance(error, BrokenPipeError):
         return _closed_pipe()
     if console.verbose and not isinstance(error, SystemExit | click.exceptions.Exit):
-        console.error("".join(traceback.format_exception(error)).rstrip())
+        shown = traceback.TracebackException.from_exception(error)
+        shown.__notes__ = None  # the hint, which comes below
+        console.error("".join(shown.format()).rstrip())
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
     if isinstance(error, click.exceptions.Exit):

@@ -25,11 +25,8 @@ if TYPE_CHECKING:
     metavar="CSV",
     help="A recording: CSV or JSONL, one sample a row, labelled if you have that.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
-def command(
-    call: Invocation, *, name: Path, model: Path | None, data: Path | None, as_json: bool
-) -> None:
+def command(call: Invocation, *, name: Path, model: Path | None, data: Path | None) -> None:
     """Make a project from a model and a recording.
 
     NAME is the folder to make, or `.` for this one. Model and recording are copied into it, edgekit.toml is
@@ -40,7 +37,7 @@ def command(
 
     with call.console.working("looking at the files"):
         made = scaffold(call.directory / name, model=model, data=data)
-    if as_json:
+    if call.as_json:
         call.console.json(_facts(made))
     else:
         _show(made, call.console)
@@ -62,6 +59,7 @@ def _facts(made: Scaffold) -> dict[str, Any]:
             "guessed": entry.guessed,
         }
 
+    refusal = made.refusal
     filled = [entry for entry in made.proposal.entries if entry.value is not None]
     return {
         "folder": str(made.folder),
@@ -70,6 +68,7 @@ def _facts(made: Scaffold) -> dict[str, Any]:
         "missing": [
             {"key": entry.dotted, "origin": entry.origin} for entry in made.proposal.missing
         ],
+        "refusal": None if refusal is None else {"message": refusal.message, "hint": refusal.hint},
         "next": _next(made),
     }
 
@@ -85,6 +84,13 @@ def _show(made: Scaffold, console: Console) -> None:
             console.say()
             console.say(console.style(title, colour))
             console.facts([(entry.dotted, _explained(entry)) for entry in entries])
+    if made.refusal is not None:
+        console.say()
+        console.remark(
+            "warning", "yellow", f"`edgekit check` will refuse this: {made.refusal.message}"
+        )
+        if made.refusal.hint is not None:
+            console.remark("hint", "yellow", made.refusal.hint)
     console.say()
     target = shortest(made.folder.absolute() / "edgekit.toml")
     first = f"fill in {target}, then " if made.proposal.missing else ""

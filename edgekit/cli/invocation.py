@@ -32,6 +32,8 @@ class Invocation:
 
     console: Console = field(default_factory=Console)
     directory: Path = field(default_factory=Path)
+    as_json: bool = False
+    """Facts for a program: one JSON object on stdout."""
 
     def open_project(self) -> OpenProject:
         """Read the project of the directory or of one above it. Raises ConfigError."""
@@ -66,7 +68,7 @@ def add_common_options(command: click.Command) -> None:
             is_flag=True,
             expose_value=False,
             callback=_set_quiet,
-            help="Results and errors only.",
+            help="Verdicts and errors only.",
         ),
         click.Option(
             ["-v", "--verbose"],
@@ -74,6 +76,13 @@ def add_common_options(command: click.Command) -> None:
             expose_value=False,
             callback=_set_verbose,
             help="More numbers, and tracebacks of errors.",
+        ),
+        click.Option(
+            ["--json"],
+            is_flag=True,
+            expose_value=False,
+            callback=_set_json,
+            help="Print one JSON object.",
         ),
     ]
 
@@ -98,3 +107,7 @@ def _set_quiet(ctx: click.Context, _param: click.Parameter, value: bool) -> None
 
 def _set_verbose(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     ctx.obj.console.verbose |= value
+
+
+def _set_json(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    ctx.obj.as_json |= value

@@ -42,35 +42,28 @@ def _speed(_ctx: click.Context, _param: click.Parameter, value: str | None) -> s
     callback=_speed,
     help="Replay at X times real time (1 if not given), or as fast as possible.",
 )
-@click.option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    help="Print the summary as one JSON object, without the live view.",
-)
 @click.pass_obj
-def command(call: Invocation, *, replay: Path | None, speed: str | None, as_json: bool) -> NoReturn:
+def command(call: Invocation, *, replay: Path | None, speed: str | None) -> NoReturn:
     """Run the agent here, on a recording or on what comes in.
 
     The model is proven first (again only when it has changed); then the very agent that a device runs takes
-    over this terminal. Ctrl-C stops it with a summary.
+    over this terminal. Ctrl-C stops it with a summary; with `--json` that is one object, without the live view.
     """
     from edgekit.model.compile import compile_project
     from edgekit.process import Command as Program
     from edgekit.process import replace
     from edgekit.staging import agent_config, stage
-    from edgekit.state import State
+    from edgekit.state import STATUS_NAME, State
 
     opened = call.open_project()
     source = _source(opened, replay)
     with call.console.working(f"proving {opened.project.model.path}"):
         compiled = compile_project(opened.project, opened.folder, use_cache=True)
-    state = State(opened.folder)
     agent = agent_config(opened.project, opened.folder, compiled, source)
-    arguments = ["run", str(stage(agent, compiled.archive, state))]
-    arguments += ["--status", str(state.run_folder / "status.json")]
+    staged = stage(agent, compiled.archive, State(opened.folder))
+    arguments = ["run", str(staged), "--status", str(staged.with_name(STATUS_NAME))]
     arguments += ["--speed", speed] if speed else []
-    arguments += ["--json"] if as_json else []
+    arguments += ["--json"] if call.as_json else []
     arguments += ["--verbose"] if call.console.verbose else []
     # `-P`: what lies about in the working folder is no module of the agent's
     replace(Program((sys.executable, "-P", "-m", "edge_agent", *arguments), env=_python_path()))

@@ -17,13 +17,11 @@ if TYPE_CHECKING:
 def compare(opened: OpenProject, compiled: CompiledModel) -> GoldenReport:
     """Hold the pipeline against the golden record, if the project has one."""
     from edgekit.model.golden.golden import GoldenReport, compare_golden
-    from edgekit.project import StreamInput
 
     project = opened.project
     if project.test is None or project.test.golden is None:
         return GoldenReport.not_checked()
-    channels = project.input.channels if isinstance(project.input, StreamInput) else ()
-    return compare_golden(compiled, opened.resolve(project.test.golden), channels=channels)
+    return compare_golden(compiled, opened.resolve(project.test.golden))
 
 
 def differs(golden: GoldenReport) -> NotProven:
@@ -39,9 +37,12 @@ def show(proof: Proof, golden: GoldenReport, console: Console) -> None:
         )
     else:
         console.say(_marked(f"engine: not equal to the reference: {proof.reason}", "red", console))
+    # of a record that differs, the error at the end says more
+    hint = golden.hint if golden.verdict != "differs" else None
     colour = {"equal": "green", "differs": "red"}.get(golden.verdict, "yellow")
-    hint = f" ({golden.hint})" if golden.hint else ""
-    console.say(_marked(f"{golden.sentence}{hint}", colour, console))
+    console.say(_marked(golden.sentence, colour, console))
+    if hint is not None and not console.quiet:
+        console.remark("hint", "yellow", hint)
 
 
 def measured(proof: Proof) -> str:

@@ -151,9 +151,24 @@ def test_check_says_the_two_truths_first(project: Path) -> None:
     lines = done.stdout.splitlines()
     assert done.returncode == 0
     assert lines[0].startswith("engine: equal to the reference (")
-    assert lines[1].startswith("pipeline: not checked (")
+    assert lines[1] == "pipeline: not checked"
+    assert lines[2].startswith("hint: write one with")
     for name in ("verdict", "reference", "engine", "inputs", "largest error", "memory", "rewrites"):
         assert any(line.startswith(f"  {name} ") for line in lines), name
+    assert f"takes          {WINDOW} × 2 raw samples (window × channels), every 4" in done.stdout  # noqa: RUF001 (products)
+    assert max(map(len, lines)) <= 80
+
+
+def test_quiet_leaves_the_verdicts(project: Path) -> None:
+    """Two truths, and for `eval` the headline."""
+    checked = edgekit_process(project, "check", "-q")
+    judged = edgekit_process(project, "-q", "eval")
+
+    truths = checked.stdout.splitlines()
+    assert [line.partition(":")[0] for line in truths] == ["engine", "pipeline"]
+    assert judged.stdout.splitlines()[:2] == truths
+    assert judged.stdout.splitlines()[2:] == ["", "100.0%: 40 of 40 windows are right (tilt.csv)"]
+    assert checked.stderr == judged.stderr == ""
 
 
 def test_a_golden_record_is_held_against(project: Path) -> None:
@@ -181,6 +196,23 @@ def test_a_golden_record_is_held_against(project: Path) -> None:
     assert json.loads(judged.stdout)["pipeline"]["verdict"] == "differs"
 
 
+def test_a_golden_record_in_another_unit_is_warned_of(project: Path) -> None:
+    """Equal from its own samples on, but they are nothing like the recording's."""
+    raw = np.random.default_rng(1).normal(size=(20, WINDOW, 2)).astype(np.float32) * 1e4
+    scores = (raw.reshape(20, -1) @ _weight()).astype(np.float64)
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    _edit(project, '# golden = "golden.npz"', 'golden = "golden.npz"')
+    edgekit.golden(raw, powers / powers.sum(axis=1, keepdims=True), project / "golden.npz")
+
+    checked = json.loads(edgekit_process(project, "check", "--json").stdout)
+
+    assert checked["pipeline"]["not_compared"] == ["channel names", "label names"]
+    assert any(
+        "larger than the recording's: another unit?" in finding["message"]
+        for finding in checked["findings"]
+    )
+
+
 def test_an_accuracy_below_the_bound_fails(project: Path) -> None:
     """Labels in the wrong order: exit code 5, the right order in the hint, the failure in JUnit."""
     _edit(project, "# min_accuracy", "min_accuracy")
@@ -197,6 +229,23 @@ def test_an_accuracy_below_the_bound_fails(project: Path) -> None:
         if case.find("failure") is not None
     ]
     assert failed == ["accuracy"]
+
+
+def test_an_evaluation_that_fails_leaves_no_older_verdict(project: Path) -> None:
+    """The JUnit file is of this run: its one case failed with the error. A folder is refused at once."""
+    assert edgekit_process(project, "eval", "--junit", "verdicts.xml").returncode == 0
+
+    done = edgekit_process(project, "eval", "missing.csv", "--junit", "verdicts.xml")
+
+    assert done.returncode == 2
+    (case,) = ET.parse(project / "verdicts.xml").iter("testcase")
+    failure = case.find("failure")
+    assert failure is not None
+    assert "missing.csv" in str(failure.get("message"))
+
+    folder = edgekit_process(project, "eval", "--junit", ".")
+    assert folder.returncode == 2
+    assert "is a directory" in folder.stderr
 
 
 def test_a_model_that_is_no_function_of_its_input_is_refused(project: Path) -> None:

@@ -49,6 +49,24 @@ def _windows(count: int = 7) -> np.ndarray[Any, Any]:
     return np.random.default_rng(5).normal(size=(count, 16, 3)).astype(np.float32)
 
 
+def test_channels_may_be_given_by_name(classifier: Path) -> None:
+    """As many as there are names; they are kept for comparing, and the model is shown in a line."""
+    model = edgekit.compile(classifier, window=16, channels=["ax", "ay", "az"])
+
+    assert (model.channels, model.spec and model.spec.channels) == (("ax", "ay", "az"), 3)
+    assert repr(model).startswith(f"<CompiledModel `{classifier}`: proven, takes windows [16, 3], ")
+    assert len(repr(model)) < len(str(classifier)) + 100
+
+
+@pytest.mark.parametrize(
+    ("channels", "said"), [("ax", "is the text `ax`"), (["ax", "ay", "ax"], "names `ax` twice")]
+)
+def test_wrong_names_of_channels(classifier: Path, channels: object, said: str) -> None:
+    """One text is no list of names."""
+    with pytest.raises(ConfigError, match=said):
+        edgekit.compile(classifier, window=16, channels=channels)  # type: ignore[arg-type]
+
+
 def test_a_stream_model_is_proven_and_runs(classifier: Path) -> None:
     """Predictions of the engine are the reference's; the stream gives the same at every hop."""
     model = edgekit.compile(
@@ -94,6 +112,82 @@ def test_a_wrong_shape_is_a_value_error(classifier: Path) -> None:
         tensor.predict({"z": np.zeros((1, 3, 16), np.float32)})
     with pytest.raises(TypeError, match="named tensors"):
         tensor.stream(4)
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [helper.make_node("LogSoftmax", ["x"], ["y"], axis=1)],
+        [helper.make_node("Softplus", ["x"], ["y"])],
+        [helper.make_node("ReduceLogSumExp", ["x"], ["y"], axes=[0])],
+        # Gelu as PyTorch writes it
+        [
+            helper.make_node("Div", ["x", "root"], ["a"]),
+            helper.make_node("Erf", ["a"], ["b"]),
+            helper.make_node("Add", ["b", "one"], ["c"]),
+            helper.make_node("Mul", ["x", "c"], ["d"]),
+            helper.make_node("Mul", ["d", "half"], ["y"]),
+        ],
+    ],
+    ids=lambda nodes: nodes[-1].op_type,
+)
+def test_the_engine_computes_what_it_alone_would_not(
+    make_onnx: MakeOnnx, nodes: list[onnx.NodeProto]
+) -> None:
+    """Tract 0.23.9 overflows in the first three and cannot write the last."""
+    weights = {"root": np.float32(2**0.5), "one": np.float32(1), "half": np.float32(0.5)}
+
+    assert edgekit.compile(make_onnx(nodes, weights)).proof.verdict == "proven"
+
+
+def test_gelu_of_opset_20_is_proven(make_onnx: MakeOnnx) -> None:
+    """The operator itself, too."""
+    path = make_onnx([helper.make_node("Gelu", ["x"], ["y"])], opset=20)
+
+    assert edgekit.compile(path).proof.verdict == "proven"
+
+
+def test_what_is_not_finite_is_a_value_error(classifier: Path) -> None:
+    """The engine's Relu makes 0 of NaN: a plausible prediction of nothing."""
+    stream, tensor = edgekit.compile(classifier, window=16, channels=3), edgekit.compile(classifier)
+    windows, frame = np.zeros((3, 16, 3)), np.zeros((1, 3, 16), np.float32)
+    windows[2, 5, 1], frame[0, 1, 4] = np.nan, -np.inf
+
+    with pytest.raises(ValueError, match=r"samples at \[2, 5, 1\] is nan"):
+        stream.predict(windows)
+    with pytest.raises(ValueError, match=r"input `x` at \[0, 1, 4\] is -inf"):
+        tensor.predict({"x": frame})
+
+
+def test_an_output_may_leave_its_shape_out(make_onnx: MakeOnnx) -> None:
+    """ONNX Runtime finds it by itself."""
+    path = make_onnx([helper.make_node("Relu", ["x"], ["y"])], outputs=[("y", FLOAT, None)])
+
+    assert edgekit.compile(path).proof.verdict == "proven"
+
+
+def test_indices_are_tried_below_zero(make_onnx: MakeOnnx) -> None:
+    """An embedding takes them from its end; those out of the table run nowhere and are left out."""
+    path = make_onnx(
+        [helper.make_node("Gather", ["table", "x"], ["y"])],
+        {"table": np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)},
+        inputs=[("x", TensorProto.INT64, [1])],
+        outputs=[("y", FLOAT, [1, 3])],
+    )
+
+    proof = edgekit.compile(path).proof
+
+    assert proof.verdict == "proven"
+    assert 0 < proof.skipped < 40
+
+
+def test_no_numbers_out_of_range_reach_the_terminal(
+    classifier: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Overflow is what some inputs of the proof are about; pytest makes an error of NumPy's warning."""
+    edgekit.compile(classifier, window=16, channels=3, scale=1e-36)
+
+    assert capfd.readouterr() == ("", "")
 
 
 def test_no_windows_give_no_predictions(classifier: Path) -> None:
@@ -239,6 +333,68 @@ class TestRefused:
         )
 
         with pytest.raises(NotProven, match="does not depend on its input"):
+            edgekit.compile(path)
+
+    def test_a_model_of_nan_is_refused(self, make_onnx: MakeOnnx) -> None:
+        """Training diverged, and both agree about it."""
+        weights = np.ones((4, 4), np.float32)
+        weights[2, 1] = np.nan
+        path = make_onnx([helper.make_node("MatMul", ["x", "w"], ["y"])], {"w": weights})
+
+        with pytest.raises(NotProven, match=r"output `y`, element 1 is NaN on all .* hold NaN"):
+            edgekit.compile(path)
+
+    def test_a_branch_far_from_the_usual_range_is_run(self, make_onnx: MakeOnnx) -> None:
+        """Nothing differs below a mean of 100; above, tract's Celu is another."""
+        path = make_onnx(
+            [
+                helper.make_node("ReduceMean", ["x"], ["mean"], keepdims=0),
+                helper.make_node("Greater", ["mean", "limit"], ["above"]),
+                helper.make_node("Neg", ["x"], ["negative"]),
+                helper.make_node("Celu", ["negative"], ["bent"], alpha=2.0),
+                helper.make_node("Less", ["mean", "end"], ["below"]),
+                helper.make_node("And", ["above", "below"], ["between"]),
+                helper.make_node("Where", ["between", "bent", "x"], ["y"]),
+            ],
+            {"limit": np.float32(100), "end": np.float32(900)},
+        )
+
+        with pytest.raises(NotProven, match="on wide input"):
+            edgekit.compile(path)
+
+    def test_a_tree_is_run_on_both_sides_of_its_thresholds(self, tmp_path: Path) -> None:
+        """With one negative vote ONNX Runtime chooses among the voted classes, tract among all."""
+        tree = helper.make_node(
+            "TreeEnsembleClassifier",
+            ["x"],
+            ["label", "scores"],
+            domain="ai.onnx.ml",
+            nodes_treeids=[0] * 5,
+            nodes_nodeids=[0, 1, 2, 3, 4],
+            nodes_featureids=[0] * 5,
+            nodes_values=[50.0, 0.0, 150.0, 0.0, 0.0],
+            nodes_modes=["BRANCH_LEQ", "LEAF", "BRANCH_LEQ", "LEAF", "LEAF"],
+            nodes_truenodeids=[1, 0, 3, 0, 0],
+            nodes_falsenodeids=[2, 0, 4, 0, 0],
+            class_treeids=[0] * 3,
+            class_nodeids=[1, 3, 4],
+            class_ids=[0, 1, 2],
+            class_weights=[1.0, -0.5, 1.0],
+            classlabels_int64s=[0, 1, 2],
+            post_transform="NONE",
+        )
+        value = helper.make_tensor_value_info
+        graph = helper.make_graph(
+            [tree],
+            "tree",
+            [value("x", FLOAT, [1, 1])],
+            [value("label", TensorProto.INT64, [1]), value("scores", FLOAT, [1, 3])],
+        )
+        opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
+        path = tmp_path / "tree.onnx"
+        onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+
+        with pytest.raises(NotProven, match=r"output `label` differs .* on threshold input"):
             edgekit.compile(path)
 
     def test_an_invalid_model_is_told_by_onnx_runtime(self, make_onnx: MakeOnnx) -> None:

@@ -15,7 +15,19 @@ ROOT = Path(__file__).parents[2]
 LAYERS = (
     {"cli", "__main__"},
     {"model", "scaffold", "deduction", "staging", "doctor"},
-    {"project", "proposal", "survey", "state", "strict_toml", "validation", "json_schema", "junit"},
+    {
+        "project",
+        "proposal",
+        "truth_column",
+        "survey",
+        "state",
+        "sink_paths",
+        "external_files",
+        "strict_toml",
+        "validation",
+        "json_schema",
+        "junit",
+    },
     {"errors", "process", "resources", "atomic"},
 )
 """From the top: a module of `edgekit` imports from its own layer and those below."""

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from edgekit.atomic import write_file
 from edgekit.errors import EdgeKitError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
@@ -49,3 +46,9 @@ def test_a_folder_in_the_way_is_a_sentence(tmp_path: Path) -> None:
     """The error names the file."""
     with pytest.raises(EdgeKitError, match="cannot write"):
         write_file(tmp_path, b"x")
+
+
+def test_a_path_without_a_name_is_a_sentence() -> None:
+    """The folder one is in."""
+    with pytest.raises(EdgeKitError, match=r"cannot write `\.`"):
+        write_file(Path(), b"x")

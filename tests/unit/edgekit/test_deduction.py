@@ -10,9 +10,13 @@ import pytest
 from edge_agent.config import Columns
 from edgekit.deduction import propose
 from edgekit.errors import ConfigError
+from edgekit.model.classes import Ending
 from edgekit.model.outline import Outline
 from edgekit.proposal import Proposal, toml
 from edgekit.survey import Survey
+
+LOGITS = Ending(said="the model ends in Gemm")
+VALUES = Ending(said="the model ends in LinearRegressor", regression=True)
 
 
 def _outline(*axes: int | None, **changes: Any) -> Outline:
@@ -22,7 +26,9 @@ def _outline(*axes: int | None, **changes: Any) -> Outline:
         "reconstructs": False,
         "outputs": 3,
         "labels": (),
-        "last_operator": "Softmax",
+        "output_name": None,
+        "labels_from": "the model's metadata",
+        "ending": Ending(said="the model ends in Softmax", probabilities=True),
     }
     return Outline(**{**facts, **changes})
 
@@ -94,6 +100,16 @@ def test_labels_of_the_model_beat_those_of_the_recording() -> None:
     assert "model.labels" not in _guessed(proposal)
 
 
+def test_names_beat_the_numbers_of_classes() -> None:
+    """The model knows its classes as 0, 1 and 2; the recording, what they are called."""
+    proposal = _propose(_outline(128, 3, labels=("0", "1", "2")), _survey("a", "b", "c"))
+    alone = _propose(_outline(128, 3, labels=("0", "1", "2")), None)
+
+    assert _table(proposal)["model"]["labels"] == ["run", "still", "walk"]
+    assert "model.labels" in _guessed(proposal)
+    assert _table(alone)["model"]["labels"] == ["0", "1", "2"]
+
+
 def test_a_list_of_labels_that_cannot_be_right_is_left_open() -> None:
     """Three labels in the recording for five outputs: the user must say which they are."""
     proposal = _propose(_outline(128, 3, outputs=5), _survey("a", "b", "c"))
@@ -136,9 +152,10 @@ def test_a_recording_with_too_few_columns_is_refused() -> None:
 @pytest.mark.parametrize(
     ("changes", "kind", "activation"),
     [
-        ({"last_operator": "Softmax"}, "classes", "none"),
-        ({"last_operator": "Gemm"}, "classes", "softmax"),
-        ({"last_operator": "Gemm", "outputs": 1}, "classes", "sigmoid"),
+        ({}, "classes", "none"),
+        ({"ending": LOGITS}, "classes", "softmax"),
+        ({"ending": LOGITS, "outputs": 1}, "classes", "sigmoid"),
+        ({"ending": VALUES, "outputs": 1}, "value", None),
         ({"reconstructs": True}, "anomaly", None),
     ],
 )
@@ -150,6 +167,64 @@ def test_the_meaning_of_the_output(
 
     assert table["output"].get("kind") == kind
     assert table["output"].get("activation") == activation
+
+
+def test_a_model_of_single_samples_takes_the_first_columns() -> None:
+    """Three values in, five columns there: one sample at a time, of what are probably the first three."""
+    proposal = _propose(_outline(3), _survey("ax", "ay", "az", "temp", "speed"))
+
+    table = _table(proposal)["input"]
+    assert table == {"channels": ["ax", "ay", "az"], "rate_hz": 50, "window": 1, "hop": 1}
+    assert {"input.channels", "input.window"} <= _guessed(proposal)
+    assert "hop = 1  # one sample\n" in proposal.text("s.json")
+
+
+def test_an_output_among_several_is_named() -> None:
+    """Which of them is meant is a guess, and without it nothing would be."""
+    proposal = _propose(_outline(128, 3, output_name="probs"), _survey("a", "b", "c"))
+
+    assert _table(proposal)["output"]["name"] == "probs"
+    assert "output.name" in _guessed(proposal)
+
+
+def test_probabilities_by_name_are_a_guess() -> None:
+    """A name is no proof."""
+    ending = Ending(said="by the name of the output `probs`", probabilities=True, sure=False)
+
+    proposal = _propose(_outline(128, 3, ending=ending), _survey("a", "b", "c"))
+
+    assert _table(proposal)["output"]["activation"] == "none"
+    assert "output.activation" in _guessed(proposal)
+
+
+def test_a_column_that_is_named_as_a_target_is_proposed_as_the_truth() -> None:
+    """A regression on three channels, and one column of numbers more that says what it is."""
+    data = _survey("a", "b", "c", "temp", "target_speed", columns=Columns(), labels=())
+
+    proposal = _propose(_outline(128, 3, outputs=1, ending=VALUES), data)
+
+    assert _table(proposal)["test"] == {"data": "walk.csv", "label": "target_speed"}
+    assert "test.label" in _guessed(proposal)
+
+
+@pytest.mark.parametrize("columns", [("temp", "speed"), ("target_x", "target_y")])
+def test_a_column_that_may_be_the_truth_is_only_mentioned(columns: tuple[str, str]) -> None:
+    """None of the names says so, or two do: the user is to choose."""
+    data = _survey("a", "b", "c", *columns, columns=Columns(), labels=())
+
+    proposal = _propose(_outline(128, 3, outputs=1, ending=VALUES), data)
+
+    assert _table(proposal)["test"] == {}
+    comment = f'# label = "{columns[1]}"  # the column with the true values, if it is one of '
+    assert comment + ", ".join(columns) in proposal.text("s.json")
+    assert not proposal.missing
+
+
+def test_words_are_no_truth_for_a_regression() -> None:
+    """Evaluating numbers against `walk` would fail."""
+    table = _table(_propose(_outline(128, 3, outputs=1, ending=VALUES), _survey("a", "b", "c")))
+
+    assert "test" not in table
 
 
 def test_measured_values_make_a_regression() -> None:

@@ -108,6 +108,21 @@ def test_replace_becomes_the_program(tmp_path: Path) -> None:
     assert after == f"{before} hi {tmp_path}"
 
 
+def test_replace_without_standard_output(tmp_path: Path) -> None:
+    """A closed output has nothing to flush."""
+    script = (
+        "import sys\n"
+        "from edgekit.process import Command, replace\n"
+        "sys.stdout = None\n"
+        "replace(Command((sys.executable, '-c', 'open(\"ran\", \"w\").close()')))"
+    )
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    finished = run(Command((sys.executable, "-c", script), env=environment, cwd=tmp_path))
+
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert (tmp_path / "ran").exists()
+
+
 def test_replace_by_a_missing_program_is_a_sentence() -> None:
     """What cannot be started is said before anything is given up."""
     with pytest.raises(ToolError, match="`no-such-program-here`"):

@@ -81,6 +81,44 @@ def test_a_good_project_is_read_whole(tmp_path: Path) -> None:
     assert project.columns == config.Columns(time="t", label="activity")
 
 
+@pytest.mark.parametrize(
+    ("threshold", "said", "hint"),
+    [
+        ("80", "`decision.threshold` is 80: must be from 0 to 1", "did you mean `0.8`?"),
+        ("{ walk = 95.0 }", "`decision.threshold.walk` is 95: must be", "did you mean `0.95`?"),
+        ("-0.5", "`decision.threshold` is -0.5: must be from 0 to 1", None),
+        ("1.5", "`decision.threshold` is 1.5: must be from 0 to 1", None),
+    ],
+)
+def test_a_threshold_that_no_probability_reaches(
+    tmp_path: Path, threshold: str, said: str, hint: str | None
+) -> None:
+    """Nothing would ever be recognised, and nothing would say so."""
+    error = _error(tmp_path, _changed("{ walk = 0.8 }", threshold))
+
+    assert said in error.message
+    assert f":{GOOD[: GOOD.index('threshold')].count(chr(10)) + 1}: " in error.message
+    assert error.hint == hint
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "threshold"),
+    [
+        ('activation = "softmax"', 'activation = "none"', "2.5"),
+        ('activation = "softmax"', 'kind = "value"', "80"),
+        ('activation = "softmax"', 'activation = "sigmoid"', "1"),
+    ],
+)
+def test_a_threshold_of_other_numbers(
+    tmp_path: Path, before: str, after: str, threshold: str
+) -> None:
+    """Logits and values have any size."""
+    text = _changed(before, after).replace("{ walk = 0.8 }", threshold)
+    (tmp_path / "edgekit.toml").write_text(text)
+
+    assert Project.load(tmp_path).decision.threshold == float(threshold)
+
+
 def test_a_recording_is_the_labelled_one_or_the_one_that_is_replayed(tmp_path: Path) -> None:
     """`check` needs samples; any recording that the project names will do."""
     (tmp_path / "edgekit.toml").write_text(_changed('data = "val.csv"\n', ""))
@@ -116,6 +154,7 @@ def test_named_tensors_need_no_channels(tmp_path: Path) -> None:
         ("rate_hz = 50", "rate_hz = nan", 11, "`input.rate_hz` is nan", None),
         ("rate_hz = 50", "rate_hz = inf", 11, "`input.rate_hz` is inf", None),
         ("window = 128", "window = 99999999999", 12, "`input.window` makes one window", None),
+        ("hop = 16", "hop = 99999999999", 13, "`input.hop` makes one hop", None),
         ("scale = 0.001", 'scale = "x"', 14, "must be a number or a list", None),
         ("scale = 0.001", 'scale = [1, "x", 3]', 14, '`input.scale[1]` is "x"', None),
         ("scale = 0.001", "scale = [1, 2]", 14, "2 values for 3 channels", None),

@@ -138,6 +138,31 @@ def test_a_bad_file_leaves_no_trace(tmp_path: Path, model: Path, data: Path, bad
     assert _everything(tmp_path) == before
 
 
+def test_a_missing_model_is_a_wrong_option(tmp_path: Path) -> None:
+    """There is no edgekit.toml yet whose path could be wrong."""
+    with pytest.raises(ConfigError, match="there is no model at") as caught:
+        scaffold(tmp_path / "p", model=tmp_path / "none.onnx")
+
+    assert caught.value.hint == "check the path after `--model`"
+    assert not (tmp_path / "p").exists()
+
+
+def test_what_check_would_refuse_is_said_at_once(tmp_path: Path, model: Path, data: Path) -> None:
+    """A string comes out of this model: no engine makes numbers of that."""
+    proto = onnx.load(model)
+    proto.graph.output[0].type.tensor_type.elem_type = TensorProto.STRING
+    onnx.save(proto, model.with_name("words.onnx"))
+
+    good = scaffold(tmp_path / "good", model=model, data=data)
+    bad = scaffold(tmp_path / "bad", model=model.with_name("words.onnx"), data=data)
+    open_still = scaffold(tmp_path / "open", model=model.with_name("words.onnx"))
+
+    assert good.refusal is None
+    for made in (bad, open_still):
+        assert made.refusal is not None
+        assert "is no tensor of numbers" in made.refusal.message
+
+
 def test_a_name_that_toml_cannot_hold_is_a_sentence(tmp_path: Path, data: Path) -> None:
     """File names on Linux are bytes; a project's file is UTF-8."""
     strange = tmp_path / os.fsdecode(b"walk\xff.csv")

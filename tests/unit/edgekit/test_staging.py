@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
@@ -71,6 +73,21 @@ def test_the_agent_reads_what_was_staged(tmp_path: Path) -> None:
         channels=("ax", "ay"), rate_hz=50.0, window=128, hop=16, on_bad="hold"
     )
     assert agent.decision.threshold == {"walk": 0.8}
+
+
+def test_two_runs_at_once_do_not_meet(tmp_path: Path) -> None:
+    """Another recording is another folder; the same configuration is the same one; what is a day old goes."""
+    state = State(tmp_path)
+    agent = _agent(tmp_path)
+    other = replace(agent, source=config.ReplaySource(path="/other.csv"))
+
+    first, second, again = (stage(item, b"archive", state) for item in (agent, other, agent))
+    os.utime(second.parent, (1.0, 1.0))
+    stage(agent, b"archive", state)
+
+    assert first == again != second
+    assert read_agent_config(first) == agent
+    assert not second.exists()
 
 
 def test_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

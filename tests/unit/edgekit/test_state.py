@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from edgekit.errors import EdgeKitError
 from edgekit.project import Project
 from edgekit.state import State, check_fingerprint, eval_fingerprint
 
@@ -116,21 +117,76 @@ def test_an_evaluation_is_stale_after_new_data(folder: Path) -> None:
     check, judged = _prints(folder)
 
     os.utime(folder / "val.csv", (1, 1))
-    assert _prints(folder) == (check, _prints(folder)[1])
+    assert _prints(folder)[0] != check  # the proof is made on its windows too
     assert _prints(folder)[1] != judged
     (folder / "val.csv").unlink()
     assert _prints(folder)[1] != judged
+
+
+def _external(location: str) -> bytes:
+    """Return an entry of a tensor's external data, as protocol buffers write it."""
+    text = location.encode()
+    return b"\x0a\x08location\x12" + bytes([len(text)]) + text
+
+
+def test_a_proof_is_stale_after_new_weights(folder: Path) -> None:
+    """Weights beside the model are the model; a file that is missing is no error."""
+    (folder / "gait.onnx").write_bytes(b"model" + _external("w/gait.data") + _external("lost"))
+    (folder / "w").mkdir()
+    (folder / "w" / "gait.data").write_bytes(b"weights")
+    check = _prints(folder)[0]
+
+    assert _prints(folder)[0] == check
+    (folder / "w" / "gait.data").write_bytes(b"other weights")
+
+    assert _prints(folder)[0] != check
+
+
+def test_a_proof_is_stale_with_another_engine(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who judged it is part of what was found."""
+    check = _prints(folder)[0]
+
+    monkeypatch.setattr("edgekit.state.metadata.version", lambda name: f"{name} 99")
+
+    assert _prints(folder)[0] != check
+
+
+@pytest.mark.parametrize("name", ["gait.onnx", "golden.npz", "val.csv"])
+def test_what_never_ends_is_not_read(folder: Path, name: str) -> None:
+    """A named pipe without a writer, in place of any file, would stop every command."""
+    (folder / "edgekit.toml").write_text(
+        TEXT.replace("[decision]", 'golden = "golden.npz"\n[decision]')
+    )
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+
+    assert all(_prints(folder))
+
+
+def test_a_file_in_the_way_is_named(folder: Path) -> None:
+    """Not `File exists` for some file below it."""
+    (folder / ".edgekit").write_text("in the way")
+    state = State(folder)
+
+    with pytest.raises(EdgeKitError, match=r"\.edgekit` is a file: EdgeKit keeps") as caught:
+        state.write(state.run_folder / "agent.json", b"{}")
+
+    assert str(caught.value.hint).startswith("move it away: `mv ")
 
 
 def test_the_last_run_is_what_the_agent_reported(folder: Path) -> None:
     """The agent writes status.json where `edgekit run` staged it."""
     state = State(folder)
     before = state.last_run()
-    state.write(state.run_folder / "status.json", b'{"windows": 3}')
+    state.write(state.run_folder / "older" / "status.json", b'{"windows": 2}')
+    os.utime(state.run_folder / "older" / "status.json", (1.0, 1.0))
+    state.write(state.run_folder / "newer" / "status.json", b'{"windows": 3}')
 
     after = state.last_run()
 
     assert before is None
     assert after is not None
     assert after[0] == {"windows": 3}
-    assert after[1] == pytest.approx((state.run_folder / "status.json").stat().st_mtime)
+    assert after[1] == pytest.approx((state.run_folder / "newer" / "status.json").stat().st_mtime)

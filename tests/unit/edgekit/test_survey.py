@@ -83,6 +83,28 @@ def test_json_lines_are_read_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "rows",
+    [["0.1,2,3"] * 3, ["0.1,2,walk", "0.2,2,walk", "0.3,2,run"]],
+    ids=["numbers", "labelled"],
+)
+def test_a_recording_without_a_header_is_refused(tmp_path: Path, rows: list[str]) -> None:
+    """Its first sample would be taken for the names of the columns."""
+    path = _csv(tmp_path, rows[0], rows[1:])
+
+    with pytest.raises(DataError, match=r"has no header: its first row is `0\.1,2,") as caught:
+        survey(path)
+
+    assert caught.value.hint == "add a first line with the names of the columns"
+
+
+def test_numbers_may_be_names(tmp_path: Path) -> None:
+    """As pandas writes them: beside a label they are a header, because no row has the label `label`."""
+    seen = survey(_csv(tmp_path, "0,1,label", ["5,6,walk", "7,8,run"]))
+
+    assert seen.channels == ("0", "1")
+
+
+@pytest.mark.parametrize(
     ("content", "said"),
     [
         (b"", "is empty"),

@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 import sys
+import traceback
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+import onnx
 import pytest
 
 from edgekit import doctor
@@ -18,7 +20,10 @@ from edgekit.cli.console import Console
 from edgekit.cli.failure import report
 from edgekit.errors import NotProven
 from edgekit.project import Project
-from edgekit.state import State, check_fingerprint
+from edgekit.state import State, check_fingerprint, eval_fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TENSOR = '[project]\nname = "p"\n[model]\npath = "m.onnx"\n[input]\nkind = "tensor"\n'
 STREAM = (
@@ -49,7 +54,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["run", "--speed", "fast"], 2, "`fast` is no positive number", "edgekit run --help"),
         (["run", "--speed", "-1"], 2, "`-1` is no positive number", None),
         (["run", "--speed", "nan"], 2, "`nan` is no positive number", None),
-        (["init", "p", "--model", "none.onnx"], 3, "`none.onnx`", None),
+        (["init", "p", "--model", "none.onnx"], 2, "`none.onnx`", "check the path after `--model`"),
         (["init", "p", "--data", "none.csv"], 2, "there is no recording `none.csv`", None),
     ],
 )
@@ -170,7 +175,8 @@ def test_bare_edgekit_shows_where_the_project_stands(
     fingerprint = check_fingerprint(Project.load(folder), folder)
     State(folder).remember("check", fingerprint, {"summary": "largest error 1e-07", "good": True})
     State(folder).write(
-        State(folder).run_folder / "status.json", b'{"windows": 12, "events": 3, "error": "cut"}'
+        State(folder).run_folder / "x" / "status.json",
+        b'{"windows": 12, "events": 3, "error": "cut"}',
     )
     invoke([])
     proven = capsys.readouterr().out
@@ -181,6 +187,93 @@ def test_bare_edgekit_shows_where_the_project_stands(
     assert "largest error 1e-07" in proven
     assert "12 windows, 3 events, failed: cut, just now" in proven
     assert "next: edgekit run --replay FILE" in proven
+
+
+@pytest.mark.parametrize(
+    ("checked", "judged", "following"),
+    [
+        ({"warnings": 0}, {"good": True}, "edgekit run --replay FILE"),
+        ({"warnings": 2}, None, "edgekit eval"),
+        (
+            {"warnings": 2},
+            {"good": True},
+            "see to the warnings of `edgekit check`, then edgekit run --replay FILE",
+        ),
+        (
+            {"warnings": 0},
+            {"good": False},
+            "see to what `edgekit eval` finds, then edgekit run --replay FILE",
+        ),
+        ({"good": False}, {"good": True}, "edgekit check"),
+    ],
+)
+def test_the_next_command_minds_what_was_found(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    checked: dict[str, Any],
+    judged: dict[str, Any] | None,
+    following: str,
+) -> None:
+    """Nobody is sent on to a run with warnings or a bad score behind them; as JSON it is the same."""
+    (folder / "edgekit.toml").write_text(STREAM + '[test]\ndata = "val.csv"\n')
+    (folder / "m.onnx").write_bytes(b"x")
+    project, state = Project.load(folder), State(folder)
+    facts = {"summary": "equal", "good": True, **checked}
+    state.remember("check", check_fingerprint(project, folder), facts)
+    if judged is not None:
+        state.remember("eval", eval_fingerprint(project, folder), {"summary": "90%", **judged})
+
+    codes = [invoke([]), invoke(["--json"])]
+
+    text, _, rest = capsys.readouterr().out.partition("{")
+    known = json.loads("{" + rest)
+    assert codes == [0, 0]
+    assert f"next: {following}\n" in text
+    assert ("warnings   2, see `edgekit check`" in text) == (checked.get("warnings") == 2)
+    assert known["next"] == following
+    assert known["project"] == {"name": "p", "version": "0.1.0"}
+    assert known["check"]["good"] is facts["good"]
+    assert (known["eval"] is None) == (judged is None)
+
+
+@pytest.mark.usefixtures("folder")
+def test_bare_json_outside_of_a_project(capsys: pytest.CaptureFixture[str]) -> None:
+    """Not the help, but an object that says that there is none."""
+    code = invoke(["--json"])
+
+    assert code == 0
+    assert json.loads(capsys.readouterr().out)["project"] is None
+
+
+def test_json_stands_before_and_after(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As every common option."""
+    codes = [invoke(["--json", "init", "a"]), invoke(["init", "b", "--json"])]
+
+    first, second = capsys.readouterr().out.split("}\n{")
+    assert codes == [0, 0]
+    assert json.loads(first + "}")["folder"] == "a"
+    assert json.loads("{" + second)["folder"] == "b"
+    assert (folder / "a" / "edgekit.toml").exists()
+
+
+def test_init_says_what_check_would_refuse(
+    folder: Path, capsys: pytest.CaptureFixture[str], make_onnx: Callable[..., Path]
+) -> None:
+    """A warning with the way out, in both forms; the project is made all the same."""
+    node = onnx.helper.make_node("Identity", ["x"], ["y"])
+    string = onnx.TensorProto.STRING
+    make_onnx([node], outputs=[("y", string, [1, 4])], name="m.onnx")
+
+    codes = [invoke(["init", "a", "--model", "m.onnx"])]
+    text = capsys.readouterr().out
+    codes.append(invoke(["init", "b", "--model", "m.onnx", "--json"]))
+    facts = json.loads(capsys.readouterr().out)
+
+    assert codes == [0, 0]
+    assert "warning: `edgekit check` will refuse this: output `y` string [1, 4]" in text
+    assert "\nhint: " in text
+    assert "is no tensor of numbers" in facts["refusal"]["message"]
+    assert (folder / "b" / "edgekit.toml").exists()
 
 
 @pytest.mark.usefixtures("folder")
@@ -248,6 +341,16 @@ def test_every_error_has_its_code_and_sentence(
     assert said in short
     assert "Traceback" not in short
     assert isinstance(error, SystemExit) or type(error).__name__ in long
+
+
+def test_a_hint_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is in a traceback of Python's own, and not in ours, which ends with it."""
+    error = NotProven("no", hint="export again")
+
+    report(error, Console(verbose=True))
+
+    assert capsys.readouterr().err.count("export again") == 1
+    assert "NotProven: no\nhint: export again\n" in "".join(traceback.format_exception(error))
 
 
 @pytest.mark.usefixtures("folder")

@@ -32,6 +32,7 @@ class Terminal(io.TextIOWrapper):
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("NO_COLOR", "TERM"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
 
 
 def test_colours_in_a_terminal_only(
@@ -113,6 +114,37 @@ def test_columns_are_aligned(capsys: pytest.CaptureFixture[str]) -> None:
         "        two",
         "  long",
     ]
+
+
+def test_long_facts_are_broken_under_their_column(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As wide as the terminal; what is in backticks is copied, so it stays whole."""
+    monkeypatch.setenv("COLUMNS", "34")
+    console = Console()
+    console.facts([("engine", "tract 0.23.9, with several registries"), ("n", "1")])
+    console.remark("hint", "yellow", "set `[output] activation = none` in edgekit.toml")
+
+    assert capsys.readouterr().out.splitlines() == [
+        "  engine  tract 0.23.9, with",
+        "          several registries",
+        "  n       1",
+        "hint: set",
+        "      `[output] activation = none`",
+        "      in edgekit.toml",
+    ]
+
+
+def test_without_a_terminal_there_are_80_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A log is as wide wherever it was written."""
+    monkeypatch.delenv("COLUMNS")
+    monkeypatch.setattr(sys, "__stdout__", io.StringIO())
+    Console().facts([("a", "word " * 40)])
+
+    widths = [len(line) for line in capsys.readouterr().out.splitlines()]
+    assert 75 < max(widths) <= 80
 
 
 def test_json_is_always_json(capsys: pytest.CaptureFixture[str]) -> None:
