@@ -192,7 +192,8 @@ def make(recipe: Recipe) -> None:
     }
     (FOLDER / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     first = np.stack([samples[:WINDOW] for samples, _ in cut_out])
-    edgekit.golden(first, trained.probabilities(first), FOLDER / "golden.npz", labels=LABELS)
+    probabilities = trained.probabilities(first)
+    edgekit.golden(first, probabilities, FOLDER / "golden.npz", channels=CHANNELS, labels=LABELS)
     (FOLDER / "edgekit.toml").write_text(
         project_text(
             window=WINDOW,
