@@ -42,6 +42,12 @@ def problems_of_sinks(project: Project, file: Path) -> Iterator[Problem]:
         yield Problem(("sink", index, "path"), message, "give the sink a file of its own")
 
 
+def is_written(path: Path, project: Project, folder: Path) -> bool:
+    """Tell whether a sink of the project in `folder` writes to this very file."""
+    sinks = [sink for sink in project.sink if isinstance(sink, JsonlSink)]
+    return _identity(path) in {_identity(folder / sink.path) for sink in sinks}
+
+
 def _read(project: Project, file: Path) -> Iterator[tuple[Path, str]]:
     """Yield the files that the project reads, and what they are to it."""
     folder = file.parent

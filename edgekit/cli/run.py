@@ -82,6 +82,7 @@ def _python_path() -> dict[str, str]:
 def _source(opened: OpenProject, replay: Path | None) -> config.Source:
     from edge_agent import config
     from edgekit.project import StreamInput
+    from edgekit.sink_paths import is_written
 
     project = opened.project
     if not isinstance(project.input, StreamInput):
@@ -99,6 +100,11 @@ def _source(opened: OpenProject, replay: Path | None) -> config.Source:
             _readable(opened.resolve(project.source.path))
         return project.source
     _readable(replay)
+    if is_written(replay, project, opened.folder):
+        raise ConfigError(
+            f"`{replay}` is the file of a sink: it would be written while it is read",
+            hint="replay a copy of it, or give the sink another file",
+        )
     columns = (
         project.source or config.Columns()
     )  # another recording may be without the label of [test]

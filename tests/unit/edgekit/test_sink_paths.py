@@ -9,6 +9,7 @@ import pytest
 
 from edgekit.errors import ConfigError
 from edgekit.project import Project
+from edgekit.sink_paths import is_written
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,6 +90,17 @@ def test_other_files_are_fine(folder: Path) -> None:
     (folder / "out.jsonl").write_text("{}\n")
 
     assert len(_load(folder, "out.jsonl", "more/out.jsonl", "/dev/null", "/dev/null").sink) == 4
+
+
+def test_a_replayed_file_is_no_sink(folder: Path) -> None:
+    """What `--replay` names is known only then; the file of a sink is found through a link too."""
+    project = _load(folder, "out.jsonl")
+    (folder / "out.jsonl").write_text("")
+    (folder / "link.jsonl").symlink_to("out.jsonl")
+
+    assert is_written(folder / "out.jsonl", project, folder)
+    assert is_written(folder / "link.jsonl", project, folder)
+    assert not is_written(folder / "other.jsonl", project, folder)
 
 
 @pytest.mark.parametrize("path", ["\\u0000", "a/\\u0000"])

@@ -114,6 +114,19 @@ def test_run_says_what_it_needs(folder: Path, capsys: pytest.CaptureFixture[str]
     assert "there is no recording `gone.csv`" in shown
 
 
+def test_the_file_of_a_sink_is_not_replayed(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would be written while it is read; said before anything is proven."""
+    (folder / "edgekit.toml").write_text(STREAM + '[[sink]]\nkind = "jsonl"\npath = "out.jsonl"\n')
+    (folder / "out.jsonl").write_text("{}\n")
+
+    code = invoke(["run", "--replay", "./out.jsonl"])
+
+    assert code == 2
+    assert "is the file of a sink" in capsys.readouterr().err
+
+
 def test_eval_says_that_it_needs_a_recording(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
