@@ -147,6 +147,8 @@ def _names(truth: Any, count: int, labels: tuple[str, ...], kind: OutputKind) ->
 def _name(entry: Any, labels: tuple[str, ...]) -> str:
     if not isinstance(entry, int):
         return str(entry)
+    if len(labels) == 1:  # one output says yes or no
+        labels = (f"not {labels[0]}", labels[0])
     if not 0 <= entry < len(labels):
         raise DataError(
             f"label {entry} is no index of the model's {len(labels)} labels: {', '.join(labels)}"

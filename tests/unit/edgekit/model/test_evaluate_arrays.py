@@ -38,6 +38,18 @@ def test_labels_by_name_or_index(compiled: Any, windows: Any, truth: Any) -> Non
     assert result.to_json()["worst"][0]["time_s"] is None
 
 
+def test_yes_or_no_by_number(compiled: Any, windows: Any) -> None:
+    """The labels of a single output are 0 or False for no, 1 or True for yes."""
+
+    def left(raw: Any) -> Any:
+        return raw.mean(axis=1)[:, :1]
+
+    binary = compiled.but(labels=("left",), model=left, reference_model=left)
+
+    assert evaluate_arrays(binary, windows, [1, 0, 1]).right == 3
+    assert evaluate_arrays(binary, windows, np.array([True, False, False])).right == 2
+
+
 @pytest.mark.parametrize(
     ("truth", "message"),
     [
