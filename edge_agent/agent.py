@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -19,9 +18,6 @@ from edge_agent.status import StatusFile
 if TYPE_CHECKING:
     from edge_agent.sinks import Sink
     from edge_agent.sources import Source
-
-FASTEST = math.inf
-"""Speed of a replay that waits for nothing."""
 
 
 def make_pipeline(

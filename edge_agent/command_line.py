@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import shutil
 import sys
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from edge_agent import agent, config
 from edge_agent.errors import ConfigError, EdgeKitError
 from edge_agent.schema import read_agent_config
+from edge_agent.sources.replay import parse_speed
 from edge_agent.stop import stop_on_signals
 
 if TYPE_CHECKING:
@@ -116,15 +116,10 @@ def _replayed(configuration: config.AgentConfig, path: str | None) -> config.Age
 
 
 def _speed(text: str) -> float:
-    if text == "max":
-        return agent.FASTEST
     try:
-        speed = float(text)
-    except ValueError:
-        speed = math.nan
-    if not 0 < speed < math.inf:
-        raise argparse.ArgumentTypeError(f"`{text}` is no positive number and not `max`")
-    return speed
+        return parse_speed(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _report(error: EdgeKitError) -> None:

@@ -20,6 +20,21 @@ if TYPE_CHECKING:
 BEAT_S = 0.05
 """Samples that arrive within so long are one block: twenty blocks a second look alive."""
 HEARTBEAT_S = 0.5
+FASTEST = math.inf
+"""Speed of a replay that waits for nothing."""
+
+
+def parse_speed(text: str) -> float:
+    """Return the speed that a user asked for: a factor of real time, or `max`. Raises ValueError saying what is wrong."""
+    if text == "max":
+        return FASTEST
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = math.nan
+    if not 0 < speed < math.inf:
+        raise ValueError(f"`{text}` is no positive number and not `max`")
+    return speed
 
 
 class ReplaySource:

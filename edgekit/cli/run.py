@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 from pathlib import Path
@@ -18,14 +17,13 @@ if TYPE_CHECKING:
 
 
 def _speed(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
-    if value is None or value == "max":
-        return value
+    from edge_agent.sources.replay import parse_speed
+
     try:
-        factor = float(value)
-    except ValueError:
-        factor = math.nan
-    if not 0 < factor < math.inf:
-        raise click.BadParameter(f"`{value}` is no positive number and not `max`")
+        if value is not None:
+            parse_speed(value)  # the agent reads it again; here it is refused before the proof
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
     return value
 
 

@@ -73,4 +73,5 @@ def test_builds_leave_no_trace_in_the_key(setup: ModuleType) -> None:
 
     assert setup.belongs_to_runtime(runtime / "Cargo.toml")
     assert not setup.belongs_to_runtime(runtime / "target" / "debug" / "x")
+    assert not setup.belongs_to_runtime(runtime / ".mypy_cache" / "3.11" / "x.json")
     assert not setup.belongs_to_runtime(runtime / "python" / "edgekit_runtime" / "_native.abi3.so")
