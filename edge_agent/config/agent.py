@@ -1,0 +1,39 @@
+"""The whole of `agent.json`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from edge_agent.config.sinks import Sink  # noqa: TC001 (read at run time by `schema` and by pydantic)
+from edge_agent.config.sources import Source  # noqa: TC001 (as above)
+from edge_agent.config.stream import Decision, Output, Stream
+
+
+@dataclass(frozen=True, kw_only=True)
+class Archive:
+    """The model in the bundle, and the engine that it needs."""
+
+    path: str
+    """NNEF archive, relative to agent.json."""
+    sha256: str
+    engine: str
+    """Engine that wrote it, such as `tract 0.23.9`."""
+    registries: tuple[str, ...]
+    """Operator registries it was proven with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentConfig:
+    """`agent.json`, complete: nothing is left to defaults that may change."""
+
+    format: Literal[1] = 1
+    name: str
+    version: str
+    model: Archive
+    labels: tuple[str, ...]
+    input: Stream
+    output: Output
+    source: Source
+    decision: Decision = field(default_factory=Decision)
+    sinks: tuple[Sink, ...] = ()
