@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import random
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +84,31 @@ def test_the_engine_says_what_it_is() -> None:
     assert (engine.name, engine.can_import) == ("tract", True)
     assert engine.version.split(".")[:2] == ["0", "23"]
     assert {"tract_nnef", "tract_core", "tract_onnx", "tract_pulse"} <= set(engine.registries)
+
+
+def test_the_engine_names_the_kernels_it_really_has() -> None:
+    """The one in use is in the list, which is in order and holds those of plain Rust."""
+    kernels = ek.kernels()
+
+    assert kernels.float32 in kernels.available
+    assert list(kernels.available) == sorted(set(kernels.available))
+    assert {"generic_f32_4x4", "generic_i32_4x4"} <= set(kernels.available)
+    assert kernels.chosen.isascii()
+    assert kernels.chosen.islower()
+
+
+@pytest.mark.skipif(platform.machine() != "aarch64", reason="tells Arm cores apart")
+@pytest.mark.parametrize(("core", "kernel"), [("a53", "a53"), ("a55", "a55"), ("a72", "gen")])
+def test_the_environment_says_which_core_this_is(core: str, kernel: str) -> None:
+    """An emulator may show another CPU than it emulates; only a53 and a55 have kernels of their own."""
+    program = "import edgekit_runtime as ek; k = ek.kernels(); print(k.chosen, k.float32)"
+    environment = {**os.environ, "TRACT_CPU_AARCH64_KIND": core}
+
+    run = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+
+    assert run.stdout.split() == [core, f"arm64simd_mmm_f32_8x8_{kernel}"]
 
 
 def test_tensors_of_several_types_go_in_and_out() -> None:

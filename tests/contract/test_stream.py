@@ -102,6 +102,24 @@ def test_every_sample_is_accounted_for(make: Make, window: int, hop: int) -> Non
 
 
 @pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize(("window", "hop"), SHAPES)
+def test_windows_passed_over_leave_the_others_as_they_are(
+    make: Make, window: int, hop: int
+) -> None:
+    """With every third sample pushed without inference, the rest is the subset of the full stream's predictions."""
+    whole = dict(make(window, hop).push(ramp(50)))
+    stream, full = make(window, hop), make(window, hop)
+    samples, size = ramp(50), 4 * CHANNELS
+
+    for at in range(50):
+        infer = at % 3 != 0
+        found = stream.push(samples[at * size : (at + 1) * size], infer=infer)
+        full.push(samples[at * size : (at + 1) * size])
+        assert dict(found) == ({at + 1: whole[at + 1]} if infer and at + 1 in whole else {})
+        assert (stream.pending, stream.skipped) == (full.pending, full.skipped)
+
+
+@pytest.mark.parametrize("make", MAKERS)
 def test_reset_starts_anew(make: Make) -> None:
     """Reset tells how many were pending, and the next window holds only what comes after."""
     stream = make(4, 2)
@@ -117,8 +135,9 @@ def test_reset_starts_anew(make: Make) -> None:
 def test_half_a_sample_is_refused(make: Make) -> None:
     """Bytes that are no whole number of samples are a ValueError, and nothing of them is taken."""
     stream = make(4, 2)
-    with pytest.raises(ValueError, match="sample"):
-        stream.push(b"\0" * 12)
+    for infer in (True, False):
+        with pytest.raises(ValueError, match="sample"):
+            stream.push(b"\0" * 12, infer=infer)
 
     assert stream.pending == 0
     assert stream.push(b"") == []

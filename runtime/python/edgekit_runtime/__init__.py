@@ -14,12 +14,14 @@ from edgekit_runtime import _native
 from edgekit_runtime._native import (
     EngineError,
     EngineInfo,
+    KernelInfo,
     Memory,
     Session,
     Stream,
     TensorInfo,
     __version__,
     engine,
+    kernels,
     memory,
     reset_peak,
 )
@@ -27,12 +29,14 @@ from edgekit_runtime._native import (
 __all__ = [
     "EngineError",
     "EngineInfo",
+    "KernelInfo",
     "Memory",
     "Session",
     "Stream",
     "TensorInfo",
     "__version__",
     "engine",
+    "kernels",
     "memory",
     "reset_peak",
 ]

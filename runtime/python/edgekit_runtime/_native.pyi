@@ -58,6 +58,25 @@ class EngineInfo:
         """Whether this build reads ONNX (the host's does, a device's does not)."""
 
 @final
+class KernelInfo:
+    """Which matrix kernels the engine has and uses on this CPU."""
+
+    @property
+    def chosen(self) -> str:
+        """
+        The set that float32 models run on.
+
+        With NEON the core it is tuned for (`a53`, `a55`, `a72`, `generic`, …; the environment's `TRACT_CPU_AARCH64_KIND`
+        overrules what the CPU says of itself), else an instruction set (`sve2`, `avx512f`, `fma`, …).
+        """
+    @property
+    def float32(self) -> str:
+        """The kernel that multiplies two float32 matrices of 64 rows and columns."""
+    @property
+    def available(self) -> tuple[str, ...]:
+        """Every matrix kernel that was built in and that this CPU can run, in order of the names."""
+
+@final
 class Session:
     """
     A loaded model: any number of named tensors of fixed shape in and out.
@@ -106,9 +125,12 @@ class Stream:
     @property
     def skipped(self) -> int:
         """Samples since the last reset that no window will ever hold (hop > window)."""
-    def push(self, samples: bytes | bytearray) -> list[tuple[int, bytes]]:
+    def push(self, samples: bytes | bytearray, *, infer: bool = True) -> list[tuple[int, bytes]]:
         """
         Add float32 samples `[time, channel]`; return the predictions they complete.
+
+        Without `infer` the windows that become full are passed over: not run, not returned, and counted as if
+        they had been; the windows after them are the same as ever.
 
         A prediction is `(end, values)`: the window was samples `end - window` to `end - 1`, counted from the
         last reset; `values` holds `outputs` float32 numbers. Any number of samples may come at once.
@@ -126,6 +148,9 @@ def reset_peak() -> None:
 
 def engine() -> EngineInfo:
     """Return which engine this build carries."""
+
+def kernels() -> KernelInfo:
+    """Return which matrix kernels the engine has and uses on this CPU, asked of the engine itself."""
 
 def import_onnx(model: bytes | bytearray, outputs: list[str] | None = None) -> bytes:
     """

@@ -15,6 +15,7 @@ mod error;
 mod flush_to_zero;
 #[cfg(feature = "import")]
 mod import;
+mod kernels;
 mod memory;
 mod names;
 mod registry;
@@ -27,6 +28,7 @@ mod window;
 pub use error::{Error, Result};
 #[cfg(feature = "import")]
 pub use import::import_onnx;
+pub use kernels::{Kernels, kernels};
 pub use memory::{CountingAllocator, Memory, memory, reset_peak};
 pub use registry::{ENGINE, VERSION, registries};
 pub use session::Session;

@@ -99,13 +99,7 @@ impl Stream {
     /// [`Error::PartialSample`] if the bytes are no whole number of samples: none is taken then.
     /// [`Error::Run`] or [`Error::Panicked`] if tract fails: the stream is reset then.
     pub fn push(&mut self, samples: &[u8]) -> Result<Vec<Prediction>> {
-        let sample_bytes = self.window.sample_bytes();
-        if !samples.len().is_multiple_of(sample_bytes) {
-            return Err(Error::PartialSample {
-                bytes: samples.len(),
-                sample_bytes,
-            });
-        }
+        self.check_whole(samples)?;
         let predictions = self.predict(samples);
         if predictions.is_err() {
             self.reset();
@@ -113,10 +107,33 @@ impl Stream {
         predictions
     }
 
+    /// Add samples as [`push`](Self::push) does, but pass over the windows they complete: none is run, and all are
+    /// counted as if they had been. The windows after them are the same as ever.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::PartialSample`] if the bytes are no whole number of samples: none is taken then.
+    pub fn pass_over(&mut self, mut samples: &[u8]) -> Result<()> {
+        self.check_whole(samples)?;
+        while self.window.fill(&mut samples).is_some() {}
+        Ok(())
+    }
+
     /// Forget all samples and state; return how many samples were pending.
     pub fn reset(&mut self) -> u64 {
         self.state.reset();
         self.window.reset()
+    }
+
+    fn check_whole(&self, samples: &[u8]) -> Result<()> {
+        let sample_bytes = self.window.sample_bytes();
+        if samples.len().is_multiple_of(sample_bytes) {
+            return Ok(());
+        }
+        Err(Error::PartialSample {
+            bytes: samples.len(),
+            sample_bytes,
+        })
     }
 
     fn predict(&mut self, mut samples: &[u8]) -> Result<Vec<Prediction>> {

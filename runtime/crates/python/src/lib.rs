@@ -55,6 +55,14 @@ struct EngineInfo {
     can_import: bool,
 }
 
+/// Which matrix kernels the engine has and uses on this CPU.
+#[pyclass(frozen, get_all, module = "edgekit_runtime")]
+struct KernelInfo {
+    chosen: &'static str,
+    float32: &'static str,
+    available: Py<PyTuple>,
+}
+
 /// Return the engine allocator's counters.
 #[pyfunction]
 fn memory() -> Memory {
@@ -80,6 +88,17 @@ fn engine(py: Python<'_>) -> PyResult<EngineInfo> {
         version: edgekit_engine::VERSION,
         registries: PyTuple::new(py, edgekit_engine::registries())?.unbind(),
         can_import: cfg!(feature = "import"),
+    })
+}
+
+/// Return which matrix kernels the engine has and uses on this CPU.
+#[pyfunction]
+fn kernels(py: Python<'_>) -> PyResult<KernelInfo> {
+    let kernels = edgekit_engine::kernels();
+    Ok(KernelInfo {
+        chosen: kernels.chosen,
+        float32: kernels.float32,
+        available: PyTuple::new(py, kernels.available)?.unbind(),
     })
 }
 
@@ -112,7 +131,7 @@ mod _native {
     #[pymodule_export]
     use super::stream::Stream;
     #[pymodule_export]
-    use super::{EngineError, EngineInfo, Memory, engine, memory, reset_peak};
+    use super::{EngineError, EngineInfo, KernelInfo, Memory, engine, kernels, memory, reset_peak};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

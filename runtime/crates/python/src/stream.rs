@@ -45,13 +45,19 @@ impl Stream {
         self.engine.with(py, |stream| stream.skipped())
     }
 
-    /// Add float32 samples `[time, channel]`; return the predictions they complete.
+    /// Add float32 samples `[time, channel]`; return the predictions they complete, or pass them over.
+    #[pyo3(signature = (samples, *, infer = true))]
     #[expect(clippy::needless_pass_by_value, reason = "what a pymethod takes")]
     fn push<'py>(
         &self,
         py: Python<'py>,
         samples: PyBackedBytes,
+        infer: bool,
     ) -> PyResult<Vec<(u64, Bound<'py, PyBytes>)>> {
+        if !infer {
+            let passed = self.engine.with(py, |stream| stream.pass_over(&samples));
+            return passed.map(|()| Vec::new()).map_err(raise);
+        }
         let runs = |stream: &edgekit_engine::Stream| stream.due(samples.len());
         let predictions = self.engine.run(py, runs, |stream| stream.push(&samples));
         let predictions = predictions.map_err(raise)?.into_iter();
