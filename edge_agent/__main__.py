@@ -1,5 +1,5 @@
 """
-`python -m edge_agent run agent.json`: the agent as a process.
+`python -m edge_agent run agent.json`: the agent as a process; `… uplink agent.json` sends what it leaves in the spool.
 
 It ends without a traceback from its first moment: the signals are taken care of before the imports that take long.
 """
@@ -21,6 +21,9 @@ if __name__ == "__main__":
         if signal.getsignal(ending) is not signal.SIG_IGN:  # as `nohup` has it
             signal.signal(ending, leave)
 
-    from edge_agent.command_line import main
+    if sys.argv[1:2] == ["uplink"]:  # a process of its own that loads no engine
+        from edge_agent.uplink.command import main
+    else:
+        from edge_agent.command_line import main
 
     sys.exit(main())

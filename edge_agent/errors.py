@@ -6,6 +6,7 @@ Errors: one tree for the host and the device.
     ├── DataError                2  a recording or a stream of samples cannot be used
     ├── ModelError               3  the model cannot be read, converted or run
     │   └── NotProven            3  it runs, but not equal to its reference
+    ├── OverBudget               4  it needs more memory, time or power than it may have, or does not fit the board
     ├── VerificationFailed       5  a digest, an accuracy or a vector is not what it should be
     └── ToolError                6  a program or a package is missing
 
@@ -68,6 +69,12 @@ class NotProven(ModelError):  # noqa: N818 (the public name of the verdict)
         super().__init__(message, hint=hint)
         self.proof = proof
         self.rewrites = rewrites
+
+
+class OverBudget(EdgeKitError):  # noqa: N818 (reads as the sentence it is)
+    """It needs more memory, time or power than it may have, or does not fit the board."""
+
+    exit_code = 4
 
 
 class VerificationFailed(EdgeKitError):  # noqa: N818 (reads as the sentence it is)

@@ -61,6 +61,8 @@ class LiveOpening:
     where: str
     layout: Layout | None = None
     rows: Rows | None = None
+    patient: bool = False
+    """Whether to go on, whatever comes: a port may say anything until its sensor is plugged in."""
     _refused: int = 0
     _first: str | None = None
     """The first line that was refused."""
@@ -156,7 +158,7 @@ class LiveOpening:
     def _refuse(self, row: int, line: str) -> Settled:
         self._refused += 1
         self._first = self._first or line
-        if self._refused > LONGEST_START:
+        if self._refused > LONGEST_START and not self.patient:
             raise self._nothing()
         return [(row, RowError("before_start", f"`{_shown(line)}` is no header and no whole row"))]
 

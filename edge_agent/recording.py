@@ -13,19 +13,21 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_agent.blocks import BLOCK_SAMPLES
 from edge_agent.errors import DataError
 from edge_agent.lines import LineSplitter
 from edge_agent.live_opening import LiveOpening
 from edge_agent.opening import FileOpening
 from edge_agent.rows import RowError
-from edge_agent.segments import BLOCK_SAMPLES, Segmenter
+from edge_agent.segments import Segmenter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import FileIO
 
+    from edge_agent.arrivals import Arrival
     from edge_agent.columns import Layout
-    from edge_agent.config import Columns, Stream
+    from edge_agent.config import Calibration, Columns, Stream
     from edge_agent.opening import Opening, Settled
     from edge_agent.records import Block, SampleCounts
     from edge_agent.rows import Row, Rows
@@ -38,36 +40,59 @@ class RecordingParser:
     Reads one recording as its bytes arrive.
 
     With `live`, what a chunk completes is handed over at once, and the recording may begin anywhere
-    (`live_opening`).
+    (`live_opening`); with `patient` as well, lines that are no samples never end it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what is read, and how; given by name)
         self,
         stream: Stream,
         columns: Columns,
         *,
         where: str,
         live: bool = False,
+        patient: bool = False,
         block_samples: int = BLOCK_SAMPLES,
+        calibration: Calibration | None = None,
     ) -> None:
         self._where = where
+        self._patient = patient
         self._live = live
         self._lines = LineSplitter()
         self._row = 0
         self._empty = 0
         """Lines before this one that are rows with an empty value, should another row follow."""
         self._rows: Rows | None = None
-        opening = LiveOpening if live else FileOpening
-        self._opening: Opening = opening(stream.channels, columns, where)
-        self._segments = Segmenter(stream, live=live, block_samples=block_samples)
+        self._header: str | None = None
+        """Of a live source, the line that named the columns: a sensor that restarts says it again."""
+        self._opening: Opening = (
+            LiveOpening(stream.channels, columns, where, patient=patient)
+            if live
+            else FileOpening(stream.channels, columns, where)
+        )
+        self._segments = Segmenter(
+            stream, live=live, block_samples=block_samples, calibration=calibration
+        )
         self.layout: Layout | None = None
         """Which column is what; known after the first rows."""
 
-    def feed(self, chunk: bytes) -> Iterator[Block]:
-        """Take the next bytes; yield the blocks that they complete. Raises DataError for an unusable header."""
-        yield from self._read(self._lines.split(chunk))
+    def feed(self, chunk: bytes, arrival: Arrival | None = None) -> Iterator[Block]:
+        """
+        Take the next bytes; yield the blocks that they complete. Raises DataError for an unusable header.
+
+        `arrival`: when they came, of a live source whose lines may carry no time.
+        """
+        lines = self._lines.split(chunk)
+        if arrival is not None and lines:
+            self._segments.arrived(arrival, len(lines) - lines.count(""))
+        yield from self._read(lines)
         if self._live:
             yield from self._segments.flush()
+
+    def interrupt(self) -> Iterator[Block]:
+        """Take note that the line was cut: half a line is no line, and the next row begins a segment."""
+        self._lines = LineSplitter()
+        self._segments.interrupt()
+        yield from self._segments.flush()
 
     def finish(self) -> Iterator[Block]:
         """Yield what is left at the end. Raises DataError if there was no sample at all, or not one of use."""
@@ -97,8 +122,18 @@ class RecordingParser:
 
     @property
     def rate_hz_measured(self) -> float | None:
-        """Samples per second by the time stamps, gaps left out; None without a time column."""
+        """Samples per second by the time stamps or by arrival, gaps left out; None where neither tells."""
         return self._segments.rate_hz_measured
+
+    @property
+    def stamped(self) -> bool:
+        """Whether the samples carry a time of their own."""
+        return self._segments.stamped
+
+    @property
+    def details(self) -> dict[str, int | float | str]:
+        """Counters for the status."""
+        return self._segments.details
 
     def _read(self, lines: list[str | None]) -> Iterator[Block]:
         segments = self._segments
@@ -107,14 +142,18 @@ class RecordingParser:
             if line is None:
                 self._refuse(RowError("too_long", "the line is longer than 1 MiB"))
             elif self._rows is not None:
-                self._take_or_wait(self._rows, line)
+                if line != self._header:
+                    self._take_or_wait(self._rows, line)
             elif line and not line.isspace():
-                self._settle(self._opening.take(self._row, line))
+                settled = self._opening.take(self._row, line)
+                self._settle(settled)
+                if self._live and self._rows is not None and (self._row, line) not in settled:
+                    self._header = line
             if segments.ready:
                 yield from segments.take_ready()
 
     def _refuse(self, error: RowError) -> None:
-        if self._rows is None:
+        if self._rows is None and not self._patient:
             raise DataError(f"{self._where} is no recording: {error} and holds no header")
         self._segments.add(self._row, error)
 
@@ -165,11 +204,13 @@ class RecordingReader:
         columns: Columns,
         *,
         block_samples: int = BLOCK_SAMPLES,
+        calibration: Calibration | None = None,
     ) -> None:
         self._path = Path(path)
         self._stream = stream
         self._columns = columns
         self._block_samples = block_samples
+        self._calibration = calibration
         self._parser = self._new_parser()
         self.channels = stream.channels
 
@@ -202,7 +243,11 @@ class RecordingReader:
 
     def _new_parser(self) -> RecordingParser:
         return RecordingParser(
-            self._stream, self._columns, where=f"`{self._path}`", block_samples=self._block_samples
+            self._stream,
+            self._columns,
+            where=f"`{self._path}`",
+            block_samples=self._block_samples,
+            calibration=self._calibration,
         )
 
     def _open(self) -> FileIO:

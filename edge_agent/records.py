@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 Begin = Literal["", "start", "group", "gap", "bad", "backwards"]
 """Why a block does not continue the one before; empty when it does."""
+FULL = "full"
+"""The level of an agent that computes all of its windows."""
 
 
 @dataclass(slots=True)
@@ -30,6 +32,8 @@ class Block:
     """Row of the first sample in its file, counted from 1 as editors do; the others follow without a hole."""
     group: str | None = None
     """Which of the recordings in one file it belongs to; None where there is no such column."""
+    marked: tuple[int, ...] = ()
+    """Positions of samples with bad values that `on_bad = "mark"` let through."""
 
     def time_of(self, position: int) -> float:
         """Return the time of the sample at `position`, in seconds on the source's clock."""
@@ -54,23 +58,30 @@ class Prediction:
     score: float | None
     group: str | None = None
     """Which of the recordings in one file it is about; None where there is no such column."""
+    marked: bool = False
+    """Whether its window holds a sample with bad values (`on_bad = "mark"`)."""
+    level: str = FULL
+    """How degraded the agent ran to keep its budget; `full` is not at all."""
 
 
 @dataclass(slots=True)
 class Event:
-    """A change of state that the decision rule has settled on."""
+    """A change of state: one that the decision rule has settled on, or of the level that the governor runs at."""
 
     index: int
-    """Number of the prediction that settled it."""
+    """Number of the prediction that settled it; of a level, that of the next prediction."""
     time_s: float
     label: str | None
-    """The new state: a label, `anomaly`/`normal`, `above`/`below`; None when no state holds any more."""
+    """The new state: a label, `anomaly`/`normal`, `above`/`below`; None when no state holds any more. Or the new level."""
     previous: str | None
     score: float | None
     output: str | None = None
     """Which value of the output it is about (`kind = "value"`)."""
     group: str | None = None
     """As in the prediction; the pipeline's to say, not the decision rule's."""
+    kind: Literal["decision", "level"] = "decision"
+    reason: str = ""
+    """Why the level changed, with the numbers."""
 
 
 @dataclass(slots=True)
@@ -82,6 +93,10 @@ class SampleCounts:
     """Samples that never reached the model, by reason."""
     held: int = 0
     """Samples that were handed over with at least one value held from before (`on_bad = "hold"`)."""
+    clipped: int = 0
+    """Samples that were handed over with at least one value moved to `min` or `max` (`on_bad = "clip"`)."""
+    marked: int = 0
+    """Samples that were handed over with a bad value, and marked (`on_bad = "mark"`)."""
     pending: int = 0
     """Samples read and not yet handed over."""
 
@@ -96,7 +111,7 @@ def finite(value: float | None) -> float | None:
 
 
 def prediction_to_json(prediction: Prediction) -> dict[str, Any]:
-    """Return the prediction as a JSON object; a value that is not finite becomes null, no group no key."""
+    """Return the prediction as a JSON object; a value that is not finite becomes null; no group and the full level no key."""
     document = {
         "type": "prediction",
         "index": prediction.index,
@@ -108,11 +123,22 @@ def prediction_to_json(prediction: Prediction) -> dict[str, Any]:
     }
     if prediction.group is not None:
         document["group"] = prediction.group
+    if prediction.level != FULL:
+        document["level"] = prediction.level
     return document
 
 
 def event_to_json(event: Event) -> dict[str, Any]:
     """Return the event as a JSON object; `output` and `group` are left out where they mean nothing."""
+    if event.kind == "level":
+        return {
+            "type": "level",
+            "index": event.index,
+            "time_s": event.time_s,
+            "level": event.label,
+            "previous": event.previous,
+            "reason": event.reason,
+        }
     document = {
         "type": "event",
         "index": event.index,

@@ -13,7 +13,7 @@ import types
 from dataclasses import MISSING, asdict, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from edge_agent.config import AgentConfig
+from edge_agent.config import AgentConfig, PluginSource
 from edge_agent.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -37,12 +37,24 @@ def read_agent_config(path: Path) -> AgentConfig:
 
 def from_json(cls: type[T], text: str, *, where: str) -> T:
     """Read one dataclass from JSON text; `where` names the text in errors."""
+    return from_document(cls, read_json(text, where=where), where=where)
+
+
+def read_json(text: str, *, where: str) -> Any:
+    """Read JSON text without NaN and without a key twice. Raises ConfigError."""
     try:
-        document = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique)
-        value = _read(cls, document, "")
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{where} is no JSON: {error}") from None
+
+
+def from_document(cls: type[T], document: Any, *, where: str, key: str = "") -> T:
+    """Read one dataclass from a JSON document that stands under `key` in the text that `where` names."""
+    try:
+        value = _read(cls, document, key)
     except _ValueRefusedError as error:
         raise ConfigError(f"{where}: {error}", hint=error.hint) from None
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
         raise ConfigError(f"{where} is no JSON: {error}") from None
     if not isinstance(value, cls):
         raise TypeError(f"{cls} is no dataclass")
@@ -107,7 +119,7 @@ def _read(kind: Any, value: Any, key: str) -> Any:
         return {
             name: _read(get_args(kind)[1], item, _join(key, name)) for name, item in value.items()
         }
-    return _read_plain(kind, value, key)
+    return value if kind is Any else _read_plain(kind, value, key)
 
 
 def _read_plain(kind: type, value: Any, key: str) -> Any:
@@ -153,12 +165,15 @@ def _read_union(members: tuple[Any, ...], value: Any, key: str) -> Any:
     if type(None) in members and value is None:
         return None
     members = tuple(member for member in members if member is not type(None))
+    if len(members) == 1:
+        return _read(members[0], value, key)
     if all(is_dataclass(member) for member in members):
         return _read_by_kind(members, value, key)
     # The member of the value's own form has the most to say: `threshold.walk` is wrong, not `threshold`.
-    objects = [member for member in members if get_origin(member) is dict]
-    others = [member for member in members if get_origin(member) is not dict]
-    for member in (objects if isinstance(value, dict) and objects else others)[:1]:
+    forms = {dict: dict, tuple: list}
+    own = [member for member in members if isinstance(value, forms.get(get_origin(member), ()))]
+    plain = [member for member in members if get_origin(member) not in forms]
+    for member in (own or plain)[:1]:
         return _read(member, value, key)
     raise TypeError(f"`{key}`: a union of {members} cannot be read")
 
@@ -166,8 +181,10 @@ def _read_union(members: tuple[Any, ...], value: Any, key: str) -> Any:
 def _read_by_kind(members: tuple[Any, ...], value: Any, key: str) -> Any:
     if not isinstance(value, dict):
         raise _ValueRefusedError(key, f"is {_shown(value)}: must be an object")
-    by_kind = {get_args(get_type_hints(member)["kind"])[0]: member for member in members}
+    by_kind = {_kind_of(member): member for member in members}
     kind = value.get("kind")
+    if isinstance(kind, str) and ":" in kind and PluginSource.TAG in by_kind:
+        return _read_dataclass(by_kind[PluginSource.TAG], value, key)
     if not isinstance(kind, str) or kind not in by_kind:
         choices = ", ".join(f"`{choice}`" for choice in by_kind)
         state = "is missing" if "kind" not in value else f"is {_shown(kind)}"
@@ -175,6 +192,12 @@ def _read_by_kind(members: tuple[Any, ...], value: Any, key: str) -> Any:
             _join(key, "kind"), f"{state}: must be one of {choices}", _near(kind, by_kind)
         )
     return _read_dataclass(by_kind[kind], value, key)
+
+
+def _kind_of(member: Any) -> str:
+    """Return the `kind` that tells a dataclass from the others of its union; of one for any class, its tag."""
+    hint = get_type_hints(member)["kind"]
+    return str(member.TAG if hint is str else get_args(hint)[0])
 
 
 def _near(value: Any, known: Any) -> str | None:

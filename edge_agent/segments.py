@@ -7,32 +7,31 @@ time that runs backwards, and every row that is dropped; no window spans two seg
 
 from __future__ import annotations
 
-import math
 import struct
-from collections import deque
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from edge_agent.records import Block, SampleCounts
+from edge_agent.arrivals import RATE_TOLERANCE, Arrivals
+from edge_agent.blocks import BLOCK_SAMPLES, BlockBuilder
+from edge_agent.calibration import Calibrator
+from edge_agent.drops import Drops
+from edge_agent.records import SampleCounts
 from edge_agent.rows import RowError
 from edge_agent.timing import CALIBRATION_SAMPLES, Timeline, calibrate
+from edge_agent.value_checks import ValueChecks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from edge_agent.arrivals import Arrival
     from edge_agent.columns import Layout
-    from edge_agent.config import Stream
-    from edge_agent.records import Begin
+    from edge_agent.config import Calibration, Stream
+    from edge_agent.records import Begin, Block
     from edge_agent.rows import Row
 
-BLOCK_SAMPLES = 256
-"""Most samples in a block."""
-FLOAT32_MAX = struct.unpack("<f", b"\xff\xff\x7f\x7f")[0]
 SHORTEST_CALIBRATION = 9
 CHANGING_SHARE = 0.3
 """A column that changes with so many of the first rows tells no recordings apart."""
-RATE_TOLERANCE = 0.05
-"""A measured rate that is further from `rate_hz` is worth a note."""
 
 
 class Segmenter:
@@ -43,49 +42,73 @@ class Segmenter:
     no more than a window, so that no prediction is late. So the same lines may be judged a little differently
     when piped in and when replayed: a shorter look at jittering stamps finds another mean period, and with it
     another longest difference that is no gap. `max_gap_s` makes both the same.
+
+    Of a live source whose rows have no time, `arrived` tells when they came.
     """
 
-    def __init__(self, stream: Stream, *, live: bool, block_samples: int) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        *,
+        live: bool,
+        block_samples: int = BLOCK_SAMPLES,
+        calibration: Calibration | None = None,
+    ) -> None:
         self._stream = stream
-        self._block_samples = max(1, min(block_samples, BLOCK_SAMPLES))
-        self._calibration = (
+        self._calibration_samples = (
             min(CALIBRATION_SAMPLES, max(stream.window, SHORTEST_CALIBRATION))
             if live
             else CALIBRATION_SAMPLES
         )
-        self._lowest = -FLOAT32_MAX if stream.min is None else max(stream.min, -FLOAT32_MAX)
-        self._highest = FLOAT32_MAX if stream.max is None else min(stream.max, FLOAT32_MAX)
-        self._hold = stream.on_bad == "hold"
         self._pack = struct.Struct(f"<{len(stream.channels)}f").pack
+        self._period_s = 1 / stream.rate_hz
         self.counts = SampleCounts()
-        self.ready: deque[Block] = deque()
+        self._checks = ValueChecks(stream, self.counts)
+        self._calibrator = Calibrator(calibration, stream.channels) if calibration else None
+        self._blocks = BlockBuilder(self.counts, self._period_s, block_samples)
+        self.ready = self._blocks.ready
+        self._drops = Drops(self.counts)
         self._waiting: list[tuple[int, Row | RowError]] | None = None
         self._layout: Layout | None = None
         self._timeline: Timeline | None = None
         self._time_note: str | None = None
         self._group_note: str | None = None
-
-        self._begin: Begin = "start"
         self._grouped = False
         self._group: str | None = None
-        self._good: list[float] | None = None
-        """The last good value of each channel in this segment."""
-
-        self._samples: list[bytes] = []
-        self._times_s: list[float] = []
-        self._labels: list[str] = []
-        self._first_row = 0
-        self._block_begin: Begin = ""
+        self._labelled = False
         self._timeless_samples = 0
-
-        self._examples: dict[str, str] = {}
+        """How many samples without a time were handed over; they are as far apart as `rate_hz` says."""
+        self._arrivals: Arrivals | None = None
+        self._arrived_from = 0
+        """How many rows had been read before the last read."""
 
     def use(self, layout: Layout) -> None:
         """Take the layout; must come before the first row."""
         self._layout = layout
         self._grouped = layout.group is not None
+        self._labelled = layout.label is not None
         if layout.time is not None or (self._grouped and not layout.group_named):
             self._waiting = []
+        if layout.time is not None:
+            self._arrivals = None
+
+    def arrived(self, arrival: Arrival, rows: int) -> None:
+        """Note when the next rows of a live source came; rows with a time of their own know better."""
+        if self._timeline is not None or self._waiting is not None:
+            return
+        if self._arrivals is None:
+            self._arrivals = Arrivals(self._stream.rate_hz, self._stream.max_gap_s)
+        self._arrived_from = self.counts.read
+        if self._arrivals.arrive(arrival, rows):
+            self._restart("gap")
+
+    def interrupt(self) -> None:
+        """Note that the line was cut: the next row begins a segment."""
+        if self._waiting:
+            self._calibrate()
+        if self._arrivals is not None:
+            self._arrivals.interrupt()
+        self._interrupt("gap")
 
     def add(self, row: int, sample: Row | RowError) -> None:
         """Take the row with number `row`, or the reason why it is none."""
@@ -95,22 +118,19 @@ class Segmenter:
             return
         self._waiting.append((row, sample))
         self.counts.pending += 1
-        if len(self._waiting) >= self._calibration and (
+        if len(self._waiting) >= self._calibration_samples and (
             len(self._waiting) >= CALIBRATION_SAMPLES or self._time_moves()
         ):
             self._calibrate()
 
     def take_ready(self) -> Iterator[Block]:
         """Yield the complete blocks; one that nobody comes for stays pending."""
-        while self.ready:
-            block = self.ready.popleft()
-            self.counts.pending -= block.count
-            yield block
+        return self._blocks.take()
 
     def flush(self) -> Iterator[Block]:
         """Yield the samples that are at hand, without waiting for a full block."""
-        self._end_block()
-        yield from self.take_ready()
+        self._blocks.end()
+        yield from self._blocks.take()
 
     def finish(self) -> Iterator[Block]:
         """Yield everything that is left: the recording has ended."""
@@ -119,22 +139,38 @@ class Segmenter:
         yield from self.flush()
 
     @property
+    def stamped(self) -> bool:
+        """Whether the rows carry a time of their own, so that it does not matter when they are read."""
+        return self._timeline is not None
+
+    @property
     def rate_hz_measured(self) -> float | None:
-        """Samples per second by the time stamps, gaps left out; None where they do not tell."""
-        return None if self._timeline is None else self._timeline.rate_hz
+        """Samples per second by the time stamps, or as they came; None where neither tells."""
+        if self._timeline is not None:
+            return self._timeline.rate_hz
+        return None if self._arrivals is None else self._arrivals.rate_hz
+
+    @property
+    def details(self) -> dict[str, int | float | str]:
+        """The gaps found, for the status."""
+        if self._timeline is not None:
+            return {"gaps": self._timeline.gaps, "longest_gap_s": self._timeline.longest_gap_s}
+        if self._arrivals is not None:
+            return {"gaps": self._arrivals.gaps, "longest_gap_s": self._arrivals.longest_gap_s}
+        return {}
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences on rate, gaps and what was dropped or held."""
         notes = []
         rate_hz = self._stream.rate_hz
-        if self._layout is not None and self._layout.time is None:
+        if self._layout is not None and self._layout.time is None and self._arrivals is None:
             notes.append(
                 f"there is no time column: samples are taken as {rate_hz:g} Hz, and gaps cannot be seen"
             )
         notes += filter(None, (self._time_note, self._group_note))
-        measured = self.rate_hz_measured
         timeline = self._timeline
+        measured = None if timeline is None else timeline.rate_hz
         rough = timeline is not None and timeline.rate_is_rough
         if measured and not rough and abs(measured - rate_hz) > RATE_TOLERANCE * rate_hz:
             notes.append(f"the recording runs at {measured:.4g} Hz, `rate_hz` is {rate_hz:g}")
@@ -143,20 +179,14 @@ class Segmenter:
             notes.append(
                 f"{gaps} of {timeline.longest_gap_s:.3g} s; `max_gap_s` sets what a gap is"
             )
-        notes += self.drops
-        if self.counts.held:
-            notes.append(
-                f'samples with a value held from before (`on_bad = "hold"`): {self.counts.held}'
-            )
-        return tuple(notes)
+        if self._arrivals is not None:
+            notes += self._arrivals.notes
+        return (*notes, *self._drops.notes)
 
     @property
     def drops(self) -> list[str]:
         """What was dropped, a phrase a reason, with an example."""
-        return [
-            f"dropped as {reason.replace('_', ' ')}: {self.counts.dropped[reason]}, first in {example}"
-            for reason, example in self._examples.items()
-        ]
+        return self._drops.phrases
 
     def _time_moves(self) -> bool:
         """Return whether the rows that wait show more than one time: a radio may send many with one stamp."""
@@ -214,8 +244,8 @@ class Segmenter:
         values, time, label, group = sample
         if self._grouped and group != self._group:
             self._change_group(group)
-        time_s = None
         timeline = self._timeline
+        time_s = None
         if timeline is not None:
             tick = timeline.scale.parse(time)
             if tick is None:
@@ -225,47 +255,35 @@ class Segmenter:
             if separated:
                 self._restart(separated)
             time_s = tick * timeline.scale.unit_s
-        lowest, highest = self._lowest, self._highest
-        for value in values:
-            if not lowest <= value <= highest:  # NaN is never between
-                if not self._mend(row, values):
-                    return
-                break
-        if self._hold:
-            self._good = values
-        self._append(row, values, time_s, label)
+        if self._calibrator is not None:
+            self._calibrator.correct(values)
+        finding = self._checks.check(values)
+        if finding is not None and finding.dropped:
+            self._drop(row, finding.reason, finding.detail)
+            return
+        self._blocks.add(
+            row,
+            self._pack(*values),
+            self._time_of() if time_s is None else time_s,
+            time_s is not None,
+            label if self._labelled else None,
+            finding is not None,
+        )
+
+    def _time_of(self) -> float:
+        """Return the time of the sample at hand, which carries none."""
+        if self._arrivals is not None:
+            return self._arrivals.time_of(self.counts.read - 1 - self._arrived_from)
+        self._timeless_samples += 1
+        return (self._timeless_samples - 1) * self._period_s
 
     def _change_group(self, group: str) -> None:
         if self._group is not None:
             self._interrupt("group")
-        self._group = group
-
-    def _mend(self, row: int, values: list[float]) -> bool:
-        """Put the last good values in place of bad ones; drop the sample and return False if that cannot be."""
-        bad = [
-            position
-            for position, value in enumerate(values)
-            if not self._lowest <= value <= self._highest
-        ]
-        if not self._hold or self._good is None:
-            name = self._stream.channels[bad[0]]
-            self._drop(row, "bad_value", f"`{name}` is {self._described(values[bad[0]])}")
-            return False
-        for position in bad:
-            values[position] = self._good[position]
-        self.counts.held += 1
-        return True
-
-    def _described(self, value: float) -> str:
-        if math.isnan(value):
-            return "no number"
-        if abs(value) > FLOAT32_MAX:
-            return "beyond the range of float32"
-        return f"{value:g}, outside `min` and `max`"
+        self._group = self._blocks.group = group
 
     def _drop(self, row: int, reason: str, detail: str) -> None:
-        self.counts.drop(reason)
-        self._examples.setdefault(reason, f"row {row}: {detail}")
+        self._drops.add(reason, f"row {row}: {detail}")
         self._interrupt("bad")
 
     def _interrupt(self, begin: Begin) -> None:
@@ -276,46 +294,5 @@ class Segmenter:
 
     def _restart(self, begin: Begin) -> None:
         """End the segment; the next sample begins a new one."""
-        self._end_block()
-        self._good = None
-        # A recording's first sample and a new group say more than a bad row between.
-        if self._begin not in ("start", "group"):
-            self._begin = begin
-
-    def _append(self, row: int, values: list[float], time_s: float | None, label: str) -> None:
-        if self._samples and row != self._first_row + len(self._samples):
-            self._end_block()  # a blank line stood between: the rows of a block have no hole
-        if not self._samples:
-            self._first_row = row
-            self._block_begin, self._begin = self._begin, ""
-        self._samples.append(self._pack(*values))
-        self.counts.pending += 1
-        if time_s is not None:
-            self._times_s.append(time_s)
-        if self._layout is not None and self._layout.label is not None:
-            self._labels.append(label)
-        if len(self._samples) >= self._block_samples:
-            self._end_block()
-
-    def _end_block(self) -> None:
-        count = len(self._samples)
-        if not count:
-            return
-        period_s = 1 / self._stream.rate_hz
-        self.ready.append(
-            Block(
-                samples=b"".join(self._samples),
-                count=count,
-                time_s=self._times_s[0] if self._times_s else self._timeless_samples * period_s,
-                period_s=period_s,
-                begin=self._block_begin,
-                times_s=tuple(self._times_s),
-                labels=tuple(self._labels),
-                first_row=self._first_row,
-                group=self._group if self._grouped else None,
-            )
-        )
-        self._timeless_samples += count
-        self._samples.clear()
-        self._times_s.clear()
-        self._labels.clear()
+        self._checks.restart()
+        self._blocks.restart(begin)

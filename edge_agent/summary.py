@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
+
+from edge_agent.budget_report import budget_texts
 
 NAME_WIDTH = 8
 NARROWEST = 20
@@ -15,7 +17,7 @@ TOGETHER = "\N{NO-BREAK SPACE}"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Samples:
-    """Where every sample went: `read = windowed + dropped + skipped + pending`."""
+    """Where every sample went: `read = windowed + dropped + skipped + shed + pending`."""
 
     read: int
     windowed: int
@@ -24,15 +26,33 @@ class Samples:
     """By reason: what was wrong with the sample, or what cut it off before it was in a window."""
     skipped: int
     """Between windows, where the hop is longer than the window."""
+    shed: int = 0
+    """In windows that were not computed, to stay within the budget."""
     pending: int
     """Waiting for their window to fill."""
     held: int
     """Of those read: with a value held from before."""
+    clipped: int = 0
+    """Of those read: with a value moved to `min` or `max`."""
+    marked: int = 0
+    """Of those read: with a bad value that was let through."""
 
     @property
     def accounted(self) -> bool:
         """Whether the accounts add up."""
-        return self.read == self.windowed + sum(self.dropped.values()) + self.skipped + self.pending
+        elsewhere = sum(self.dropped.values()) + self.skipped + self.shed + self.pending
+        return self.read == self.windowed + elsewhere
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Origin:
+    """Whose run it is: which device, which release, which settings of its own."""
+
+    device: str | None = None
+    release: str | None = None
+    """SHA-256 of the release's manifest, or of agent.json."""
+    overlay: str | None = None
+    """SHA-256 of the device's own settings; None where it has none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,12 +61,19 @@ class Facts:
 
     name: str
     version: str
+    origin: Origin
     state: str
-    """Of the source, such as `running`, `waiting` or `ended`; `failed` with `error` where the run broke off."""
+    """Of the source, such as `running`, `waiting`, `absent` or `ended`; `failed` with `error` where the run broke off."""
     error: str | None
     uptime_s: float
+    clock_synced: bool
+    """Whether something has set the wall clock: a board without a battery wakes up in the past."""
     samples: Samples
+    source: dict[str, int | float | str]
+    """Its kind, and what it counts: frames, damage, reconnects."""
     windows: int
+    shed_windows: int
+    """Windows that were due and not computed, to stay within the budget."""
     predictions: dict[str, int]
     """By label."""
     unlabelled: int
@@ -54,6 +81,12 @@ class Facts:
     nonfinite_outputs: int
     """Predictions with a value that is not finite; they decide nothing."""
     events: int
+    level: str
+    """How degraded the agent runs; `full` is not at all."""
+    budget: dict[str, Any] | None
+    """Limits, use, enforcement and meter; None where there is no budget."""
+    delivery: dict[str, Any]
+    """What became of the results: waiting, delivered, dropped by kind, refused by sink; spool and uplink."""
     latency_p50_us: float | None
     latency_p99_us: float | None
     engine_live_bytes: int
@@ -67,10 +100,11 @@ class Facts:
 
     def to_json(self) -> dict[str, Any]:
         """Return the facts as a JSON object, with `samples.accounted`."""
-        document = asdict(self)
-        document["samples"]["accounted"] = self.samples.accounted
+        document = _shallow(self)  # asdict() copies all the way down: too much for every second
+        document["samples"] = {**_shallow(self.samples), "accounted": self.samples.accounted}
         document["notes"] = list(self.notes)
-        return document
+        document["origin"] = _shallow(self.origin)
+        return {**document.pop("origin"), **document}
 
     def to_text(self, width: int | None = None) -> str:
         """Return the facts for people: a line each, continued in its column where it is longer than `width`."""
@@ -78,6 +112,8 @@ class Facts:
             ("samples", _samples_text(self.samples)),
             ("windows", f"{self.windows}, {_predictions_text(self)}"),
             ("events", str(self.events)),
+            *(("budget", text) for text in (budget_texts(self.budget) if self.budget else ())),
+            *(("lost", text) for text in _lost_texts(self.delivery)),
             ("latency", _latency_text(self)),
             ("memory", _memory_text(self)),
             ("rate", _rate_text(self)),
@@ -85,6 +121,10 @@ class Facts:
             *(("note", note) for note in self.notes),
         ]
         return "\n".join(_in_columns(name, text, width) for name, text in lines)
+
+
+def _shallow(part: Facts | Samples | Origin) -> dict[str, Any]:
+    return {item.name: getattr(part, item.name) for item in fields(part)}
 
 
 def _in_columns(name: str, text: str, width: int | None) -> str:
@@ -108,6 +148,8 @@ def _samples_text(samples: Samples) -> str:
     ]
     if samples.skipped:
         parts.append(f"{samples.skipped} between windows")
+    if samples.shed:
+        parts.append(f"{samples.shed} in windows not computed")
     parts.append(f"{samples.pending} pending")
     equals = "=" if samples.accounted else "≠ (please report this)"
     return f"{samples.read} read {equals} {' + '.join(parts)}"
@@ -119,9 +161,18 @@ def _predictions_text(facts: Facts) -> str:
     if parts and facts.unlabelled:
         parts.append(f"without a label {facts.unlabelled}")
     text = ": " + ", ".join(parts) if parts else ""
+    if facts.shed_windows:
+        text += f"; {facts.shed_windows} windows not computed, to stay within the budget"
     if facts.nonfinite_outputs:
         text += f" ({facts.nonfinite_outputs} with values that are not finite)"
     return f"{sum(facts.predictions.values()) + facts.unlabelled} predictions{text}"
+
+
+def _lost_texts(delivery: dict[str, Any]) -> list[str]:
+    """Return what the sinks did not get; nothing is the rule."""
+    parts = [f"{count} {kind} dropped" for kind, count in delivery["dropped"].items() if count]
+    parts += [f"{count} refused by {sink}" for sink, count in delivery["refused"].items()]
+    return [", ".join(parts)] if parts else []
 
 
 def _latency_text(facts: Facts) -> str:

@@ -1,16 +1,20 @@
-"""Fakes of every seam, for tests of what is built on the agent: a clock, a source, a sink, a stream."""
+"""Fakes of every seam, for tests of what is built on the agent: a clock, a source, a sink, a stream, a sensor's frames."""
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from edge_agent.records import SampleCounts
+from edge_agent.pace import level_event
+from edge_agent.records import FULL, SampleCounts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
+    from edge_agent.config import Archive
     from edge_agent.records import Block, Event, Prediction
     from edge_agent.stop import Stop
 
@@ -53,6 +57,7 @@ class ListSource:
         self._blocks = blocks
         self.counts = SampleCounts()
         self.notes: tuple[str, ...] = ()
+        self.details: dict[str, int | float | str] = {}
         self.rate_hz_measured: float | None = None
         self.state = "running"
 
@@ -141,8 +146,8 @@ class FakeStream:
         )
         return max(0, self._windows - 1) * between + min(between, past)
 
-    def push(self, samples: bytes) -> list[tuple[int, bytes]]:
-        """Add float32 samples; return the predictions they complete."""
+    def push(self, samples: bytes, *, infer: bool = True) -> list[tuple[int, bytes]]:
+        """Add float32 samples; return the predictions they complete, or pass them over."""
         size = 4 * self.channels
         if len(samples) % size:
             raise ValueError(f"{len(samples)} bytes are no whole number of samples of {size} bytes")
@@ -151,8 +156,9 @@ class FakeStream:
             self._samples.append(sample)
             self._seen += 1
             if self._seen == self._windows * self.hop + self.window:
-                values = self._model(self._samples[-self.window :])
-                found.append((self._seen, struct.pack(f"<{self.outputs}f", *values)))
+                if infer:
+                    values = self._model(self._samples[-self.window :])
+                    found.append((self._seen, struct.pack(f"<{self.outputs}f", *values)))
                 self._windows += 1
             del self._samples[: -self.window]
         return found
@@ -171,6 +177,72 @@ class FakeStream:
         )
 
 
+@dataclass(frozen=True)
+class FakeTensor:
+    """One end of a model that is none."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class FakeKernels:
+    """Kernels that are none."""
+
+    chosen: str = "generic"
+    available: tuple[str, ...] = ("generic",)
+
+
+class FakeModel:
+    """A stream model in plain Python, as `FakeStream` is: `samples` in, `prediction` out."""
+
+    def __init__(
+        self,
+        window: int,
+        channels: int,
+        *,
+        model: Callable[[list[tuple[float, ...]]], Sequence[float]] | None = None,
+        outputs: int | None = None,
+    ) -> None:
+        self._make = partial(FakeStream, window, channels=channels, outputs=outputs, model=model)
+        count = channels if outputs is None else outputs
+        self.inputs = (FakeTensor("samples", "float32", (window, channels)),)
+        self.outputs = (FakeTensor("prediction", "float32", (count,)),)
+
+    def run(self, inputs: Mapping[str, bytes]) -> dict[str, bytes]:
+        """Run it on one window."""
+        ((_, values),) = self._make(1).push(inputs["samples"])
+        return {"prediction": values}
+
+    def stream(self, hop: int) -> FakeStream:
+        """Make a stream over it."""
+        return self._make(hop)
+
+
+class FakeEngine:
+    """An engine that loads the same model whatever the archive."""
+
+    def __init__(self, model: FakeModel, memory: FakeMemory | None = None) -> None:
+        self._model = model
+        self._memory = memory or FakeMemory()
+
+    def load(self, archive: Archive, folder: Path) -> FakeModel:  # noqa: ARG002 (the protocol's signature)
+        """Return the model."""
+        return self._model
+
+    def kernels(self) -> FakeKernels:
+        """Return the kernels."""
+        return FakeKernels()
+
+    def memory(self) -> FakeMemory:
+        """Return the memory, which never changes."""
+        return self._memory
+
+    def reset_peak(self) -> None:
+        """Do nothing."""
+
+
 def _means(window: list[tuple[float, ...]]) -> list[float]:
     return [sum(channel) / len(window) for channel in zip(*window, strict=True)]
 
@@ -178,3 +250,62 @@ def _means(window: list[tuple[float, ...]]) -> list[float]:
 def pack_samples(samples: Iterable[Sequence[float]]) -> bytes:
     """Return samples as the bytes of a block: float32, little-endian, `[time, channel]`."""
     return b"".join(struct.pack(f"<{len(sample)}f", *sample) for sample in samples)
+
+
+def encode_cobs(plain: bytes) -> bytes:
+    """Return the COBS frame that stands for some bytes, with the zero that ends it: what a sensor does."""
+    frame = bytearray((0,))
+    code_at = 0
+    for byte in plain:
+        if len(frame) - code_at == 255:  # noqa: PLR2004 (a full group, and more follows)
+            frame[code_at] = 255
+            code_at = len(frame)
+            frame.append(0)
+        if byte:
+            frame.append(byte)
+        else:
+            frame[code_at] = len(frame) - code_at
+            code_at = len(frame)
+            frame.append(0)
+    frame[code_at] = len(frame) - code_at
+    frame.append(0)
+    return bytes(frame)
+
+
+class DrawnPace:
+    """A pace that follows a list drawn beforehand: of the windows that are due, and of the level at each tick."""
+
+    enforcing = True
+    is_recorded = False
+
+    def __init__(self, windows: Iterable[bool], levels: Iterable[str] = ()) -> None:
+        self._windows = iter(windows)
+        self._levels = iter(levels)
+        self._changes: list[Event] = []
+        self.level = FULL
+
+    def admit(self, now_s: float) -> bool:  # noqa: ARG002 (the protocol's)
+        """Return what was drawn; True when the list has ended."""
+        return next(self._windows, True)
+
+    def spend(self, now_s: float, took_s: float) -> None:
+        """Count nothing."""
+
+    def predicted(self, now_s: float, waited_s: float) -> None:
+        """Note nothing."""
+
+    def tick(self, now_s: float) -> None:
+        """Go on to the next level."""
+        level = next(self._levels, self.level)
+        if level != self.level:
+            self._changes.append(level_event(level, self.level, f"at {now_s:g} s"))
+            self.level = level
+
+    def take_changes(self) -> list[Event]:
+        """Return the changes since the last call."""
+        changes, self._changes = self._changes, []
+        return changes
+
+    def report(self) -> dict[str, Any] | None:
+        """Return none."""
+        return None

@@ -6,23 +6,40 @@ One schema for both sides: the host builds `edgekit.toml` on these same classes 
 """
 
 from edge_agent.config.agent import AgentConfig, Archive
+from edge_agent.config.budget import BoardFacts, Budget, PowerModel
 from edge_agent.config.checks import STRICT
-from edge_agent.config.sinks import JsonlSink, Sink, TerminalSink
-from edge_agent.config.sources import ReplaySource, Source, StdinSource
-from edge_agent.config.stream import Columns, Decision, Output, Stream
+from edge_agent.config.sinks import CommandSink, JsonlSink, MqttSink, Sink, TerminalSink
+from edge_agent.config.sources import (
+    PluginSource,
+    ReplaySource,
+    SerialSource,
+    Source,
+    StdinSource,
+    SysfsSource,
+)
+from edge_agent.config.stream import Calibration, Columns, Decision, Output, Stream
 
 __all__ = [
     "STRICT",
     "AgentConfig",
     "Archive",
+    "BoardFacts",
+    "Budget",
+    "Calibration",
     "Columns",
+    "CommandSink",
     "Decision",
     "JsonlSink",
+    "MqttSink",
     "Output",
+    "PluginSource",
+    "PowerModel",
     "ReplaySource",
+    "SerialSource",
     "Sink",
     "Source",
     "StdinSource",
     "Stream",
+    "SysfsSource",
     "TerminalSink",
 ]

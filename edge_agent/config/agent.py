@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from edge_agent.config.budget import BoardFacts, Budget
 from edge_agent.config.sinks import Sink  # noqa: TC001 (read at run time by `schema` and by pydantic)
 from edge_agent.config.sources import Source  # noqa: TC001 (as above)
-from edge_agent.config.stream import Decision, Output, Stream
+from edge_agent.config.stream import Calibration, Decision, Output, Stream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,3 +38,12 @@ class AgentConfig:
     source: Source
     decision: Decision = field(default_factory=Decision)
     sinks: tuple[Sink, ...] = ()
+    budget: Budget = field(default_factory=Budget)
+    board: BoardFacts | None = None
+    """The board it was built for; None on the host."""
+    calibration: Calibration | None = None
+    """Of this one device; see `edge_agent.overlay`."""
+
+    def __post_init__(self) -> None:
+        if self.calibration is not None:
+            self.calibration.check_fits(self.input.channels)

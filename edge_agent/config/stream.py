@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from edge_agent.config.checks import STRICT, check, check_finite
+from edge_agent.config.checks import STRICT, check, check_finite, per_channel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +23,16 @@ class Stream:
     """Length of one window in raw samples."""
     hop: int
     """Raw samples from one window to the next; `window` means no overlap."""
-    on_bad: Literal["drop", "hold"] = "drop"
-    """What a sample with a missing, infinite or out-of-range value does: `drop` it (a gap), or `hold` each channel's last good value."""
-    min: float | None = None
-    """Smallest raw value that is believed; below it the sample is bad."""
-    max: float | None = None
-    """Largest raw value that is believed; above it the sample is bad."""
+    on_bad: Literal["drop", "hold", "clip", "mark"] = "drop"
+    """What a missing, infinite, out-of-range or stuck value does: `drop` its sample (a gap), `hold` the channel's last good value, `clip` it to `min` and `max`, or `mark` the predictions it is in."""
+    hold_samples: int | None = None
+    """With `on_bad = "hold"`: a channel's last value stands in for so many samples in a row at most; what follows is dropped."""
+    min: float | tuple[float, ...] | None = None
+    """Smallest raw value that is believed, one number or one a channel; below it the sample is bad."""
+    max: float | tuple[float, ...] | None = None
+    """Largest raw value that is believed, one number or one a channel; above it the sample is bad."""
+    stuck_samples: int | None = None
+    """So many equal values of a channel in a row are bad: a sensor that hangs repeats itself."""
     max_gap_s: float | None = None
     """Longest time between two samples that is not a gap; by default 1.5 periods as measured. No window spans a gap."""
 
@@ -45,12 +49,60 @@ class Stream:
             self.max_gap_s is None or 0 < self.max_gap_s < math.inf,
             f"`max_gap_s` is {self.max_gap_s}: must be positive",
         )
-        check_finite("min", self.min)
-        check_finite("max", self.max)
         check(
-            self.min is None or self.max is None or self.min < self.max,
-            f"`min` {self.min} is not below `max` {self.max}",
+            self.hold_samples is None or self.hold_samples > 0,
+            f"`hold_samples` is {self.hold_samples}: must be positive",
         )
+        check(
+            self.hold_samples is None or self.on_bad == "hold",
+            '`hold_samples` is of no use without `on_bad = "hold"`',
+        )
+        check(
+            self.stuck_samples is None or self.stuck_samples > 1,
+            f"`stuck_samples` is {self.stuck_samples}: must be at least 2",
+        )
+        for name, lowest, highest in zip(self.channels, *self._limits(), strict=True):
+            check(lowest < highest, f"`min` {lowest:g} of `{name}` is not below `max` {highest:g}")
+
+    def bounds(self) -> list[tuple[float, float]]:
+        """Return the smallest and the largest believed value of each channel; infinite where none is set."""
+        return list(zip(*self._limits(), strict=True))
+
+    def _limits(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        count = len(self.channels)
+        return (
+            per_channel("min", self.min, count, -math.inf),
+            per_channel("max", self.max, count, math.inf),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """One device's correction of its own sensor, before anything is checked: `raw * gain + offset`."""
+
+    __pydantic_config__ = STRICT
+
+    gain: tuple[float, ...] | None = None
+    """One factor a channel; 1 by default."""
+    offset: tuple[float, ...] | None = None
+    """One number a channel, added after the gain; 0 by default."""
+
+    def __post_init__(self) -> None:
+        for name in ("gain", "offset"):
+            for value in getattr(self, name) or ():
+                check_finite(name, value)
+        check(
+            0.0 not in (self.gain or ()), "`gain` is 0 for a channel: nothing of it would be left"
+        )
+
+    def check_fits(self, channels: tuple[str, ...]) -> None:
+        """Raise ValueError unless there is one number for each of the channels."""
+        for name in ("gain", "offset"):
+            values = getattr(self, name)
+            check(
+                values is None or len(values) == len(channels),
+                f"`{name}` has {len(values or ())} values for {len(channels)} channels",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

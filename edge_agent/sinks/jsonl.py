@@ -1,7 +1,8 @@
-"""Results as JSON, one object a line."""
+"""Results as JSON, one object a line; the file is rotated where it may not grow for ever."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -24,12 +25,24 @@ class JsonlSink:
     """
     Appends to a file; what a block brought is handed to the kernel before the next block.
 
-    Raises EdgeKitError when the file cannot be opened or written.
+    A file that has reached `rotate_bytes` becomes `path.1`, the one before it `path.2`, as far as `path.<keep>`; a line is never cut in
+    two. Raises EdgeKitError when the file cannot be opened or written; the next write tries again.
     """
 
-    def __init__(self, path: Path, *, predictions: bool = True) -> None:
+    kind = "jsonl"
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        predictions: bool = True,
+        rotate_bytes: int | None = None,
+        keep: int = 5,
+    ) -> None:
         self._path = path
         self._predictions = predictions
+        self._rotate_bytes = rotate_bytes
+        self._keep = keep
         try:
             if path.exists() and not _never_blocks(path):
                 raise EdgeKitError(
@@ -37,10 +50,9 @@ class JsonlSink:
                     hint="set the `path` of the sink to a file",
                 )
             path.parent.mkdir(parents=True, exist_ok=True)
-            torn = _ends_in_a_line(path)
+            self._torn = _ends_in_a_line(path)
+            """Whether the file ends within a line: then the next one begins on a fresh line."""
             self._file = path.open("ab", buffering=0)
-            if torn:
-                self._append(b"\n")
         except OSError as error:
             raise self._failure(error) from None
 
@@ -58,6 +70,7 @@ class JsonlSink:
         )
         try:
             self._append(lines.encode("utf-8", "backslashreplace"))
+            self._rotate()
         except OSError as error:
             raise self._failure(error) from None
 
@@ -66,9 +79,33 @@ class JsonlSink:
         self._file.close()
 
     def _append(self, data: bytes) -> None:
-        left = memoryview(data)
+        left = memoryview(b"\n" + data if self._torn else data)
         while left:
-            left = left[self._file.write(left) :]
+            count = self._file.write(left)
+            self._torn = bytes(left[count - 1 : count]) != b"\n"
+            left = left[count:]
+
+    def _rotate(self) -> None:
+        """Begin a new file if this one is large enough; a power cut in between costs a number, never a line."""
+        if self._rotate_bytes is None:
+            return
+        found = os.fstat(self._file.fileno())
+        if found.st_size < self._rotate_bytes or not stat.S_ISREG(found.st_mode):
+            return
+        numbers = range(1, self._keep + 1)
+        free = next((n for n in numbers if not self._numbered(n).exists()), self._keep)
+        for number in range(free, 1, -1):
+            self._numbered(number - 1).replace(self._numbered(number))
+        with contextlib.suppress(
+            FileNotFoundError
+        ):  # moved already, when the new one could not be opened
+            self._path.replace(self._numbered(1))
+        fresh = self._path.open("ab", buffering=0)
+        self._file.close()
+        self._file = fresh
+
+    def _numbered(self, number: int) -> Path:
+        return self._path.with_name(f"{self._path.name}.{number}")
 
     def _failure(self, error: OSError) -> EdgeKitError:
         return EdgeKitError(

@@ -133,6 +133,9 @@ class TerminalSink:
 
     def _event_text(self, event: Event) -> str:
         """Return the line of an event, below a line with its recording and its date where these are new."""
+        if event.kind == "level":
+            level = self._shown(event.label)
+            return f"{self._dim}level {level}: {event.reason}{self._normal}\n"
         date, time_text = _date_and_time(event.time_s)
         news = []
         if event.group != self._group and event.group is not None:

@@ -31,7 +31,12 @@ class Source(Protocol):
 
     @property
     def state(self) -> str:
-        """How the source is: `running`, `waiting` for samples, `stopped` or `ended`."""
+        """How the source is: `running`, `waiting` for samples, `absent` (no such device: healthy), `stopped` or `ended`."""
+        ...
+
+    @property
+    def details(self) -> dict[str, int | float | str]:
+        """Counters for the status, such as `bad_frames` or `reconnects`; empty where there is nothing to count."""
         ...
 
     def blocks(self, stop: Stop) -> Iterator[Block | None]:

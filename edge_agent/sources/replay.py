@@ -6,14 +6,14 @@ import math
 import time
 from typing import TYPE_CHECKING
 
+from edge_agent.blocks import BLOCK_SAMPLES
 from edge_agent.recording import RecordingReader
-from edge_agent.segments import BLOCK_SAMPLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from edge_agent.config import Columns, Stream
+    from edge_agent.config import Calibration, Columns, Stream
     from edge_agent.records import Block, SampleCounts
     from edge_agent.stop import Stop
 
@@ -45,17 +45,20 @@ class ReplaySource:
     pause while a recording was interrupted is not played.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (given by name)
         self,
         path: Path,
         stream: Stream,
         columns: Columns,
         *,
         speed: float = 1.0,
+        calibration: Calibration | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         beat = math.ceil(min(BLOCK_SAMPLES, stream.rate_hz * speed * BEAT_S))
-        self._reader = RecordingReader(path, stream, columns, block_samples=beat)
+        self._reader = RecordingReader(
+            path, stream, columns, block_samples=beat, calibration=calibration
+        )
         self._speed = speed
         self._clock = clock
         self.state = "running"
@@ -75,20 +78,38 @@ class ReplaySource:
         """Samples per second by the recording's time stamps."""
         return self._reader.rate_hz_measured
 
+    @property
+    def details(self) -> dict[str, int | float | str]:
+        """Nothing is counted beyond the samples."""
+        return {}
+
     def blocks(self, stop: Stop) -> Iterator[Block | None]:
         """Yield the blocks of the recording, each when its last sample is due."""
-        began_s = began_recording_s = 0.0
-        for block in self._reader:
-            if self._speed < math.inf:
-                if block.begin:
-                    began_s, began_recording_s = self._clock(), block.time_s
-                due_s = began_s + (block.time_of(block.count - 1) - began_recording_s) / self._speed
-                while not stop.requested and (left_s := due_s - self._clock()) > 0:
-                    stop.wait(min(left_s, HEARTBEAT_S))
-                    yield None
-            # A block that was read is passed on even then: every sample is accounted for.
-            yield block
-            if stop.requested:
-                self.state = "stopped"
-                return
-        self.state = "ended"
+        yield from in_time(self._reader, stop, speed=self._speed, clock=self._clock)
+        self.state = "stopped" if stop.requested else "ended"
+
+
+def in_time(
+    blocks: Iterable[Block],
+    stop: Stop,
+    *,
+    speed: float,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Block | None]:
+    """
+    Yield blocks, each when its last sample is due, and None while that takes long; end after a stop.
+
+    The block that was read when the stop came is passed on even then: every sample is accounted for.
+    """
+    began_s = began_recording_s = 0.0
+    for block in blocks:
+        if speed < math.inf:
+            if block.begin:
+                began_s, began_recording_s = clock(), block.time_s
+            due_s = began_s + (block.time_of(block.count - 1) - began_recording_s) / speed
+            while not stop.requested and (left_s := due_s - clock()) > 0:
+                stop.wait(min(left_s, HEARTBEAT_S))
+                yield None
+        yield block
+        if stop.requested:
+            return

@@ -13,7 +13,7 @@ from edge_agent.recording import CHUNK_BYTES, RecordingParser
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edge_agent.config import Columns, Stream
+    from edge_agent.config import Calibration, Columns, Stream
     from edge_agent.records import Block, SampleCounts
     from edge_agent.stop import Stop
 
@@ -27,11 +27,20 @@ class StdinSource:
     What is there is handed over at once; waiting ends when a stop is requested.
     """
 
-    def __init__(self, stream: Stream, columns: Columns, *, descriptor: int | None = None) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        columns: Columns,
+        *,
+        descriptor: int | None = None,
+        calibration: Calibration | None = None,
+    ) -> None:
         if descriptor is None and sys.stdin is None:
             raise DataError("standard input is closed", hint="pipe samples into the agent")
         self._descriptor = 0 if descriptor is None else descriptor
-        self._parser = RecordingParser(stream, columns, where="standard input", live=True)
+        self._parser = RecordingParser(
+            stream, columns, where="standard input", live=True, calibration=calibration
+        )
         self.state = "waiting"
 
     @property
@@ -48,6 +57,11 @@ class StdinSource:
     def rate_hz_measured(self) -> float | None:
         """Samples per second by the time stamps in the lines."""
         return self._parser.rate_hz_measured
+
+    @property
+    def details(self) -> dict[str, int | float | str]:
+        """Nothing is counted beyond the samples."""
+        return {}
 
     def blocks(self, stop: Stop) -> Iterator[Block | None]:
         """Yield samples as they come, None while none do."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge_agent.config import AgentConfig, Archive, Columns, Output, ReplaySource, Stream
+from edge_agent.delivery import Delivery
 from edge_agent.pipeline import Pipeline
 from edge_agent.recording import RecordingReader
 from edge_agent.sources.replay import ReplaySource as Replay
@@ -69,7 +70,7 @@ def test_the_whole_loop_without_an_engine(benchmark: BenchmarkFixture, recording
     class Idle(FakeStream):
         """Predictions without windows: the agent's share of the work is measured, not the fake's."""
 
-        def push(self, samples: bytes) -> list[tuple[int, bytes]]:
+        def push(self, samples: bytes, *, infer: bool = True) -> list[tuple[int, bytes]]:  # noqa: ARG002 (the protocol's)
             self._seen += len(samples) // 24
             found = []
             while self._seen >= self._windows * self.hop + self.window:
@@ -79,7 +80,8 @@ def test_the_whole_loop_without_an_engine(benchmark: BenchmarkFixture, recording
 
     def run() -> int:
         source = Replay(recording, STREAM, Columns(), speed=float("inf"))
-        pipeline = Pipeline(config, Idle(128, 64, 6), source, sinks=[ListSink()], memory=no_memory)
+        delivery = Delivery([ListSink()], lossless=True)
+        pipeline = Pipeline(config, Idle(128, 64, 6), source, delivery, memory=no_memory)
         return pipeline.run(ManualClock()).samples.read
 
     assert benchmark(run) == SAMPLES

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.latency import LatencyHistogram
+from edge_agent.latency import LatencyHistogram, RecentLatency
 
 
 def test_nothing_measured_is_nothing_told() -> None:
@@ -34,3 +34,14 @@ def test_durations_out_of_range_are_counted() -> None:
     assert histogram.count == 4
     assert histogram.longest_s == 1e6
     assert histogram.percentile_s(50) == pytest.approx(1e-7, rel=0.1)
+
+
+def test_recent_latency_forgets() -> None:
+    """A slow minute an hour ago is no latency of now; the last window counts."""
+    recent = RecentLatency(60.0, 0.0)
+    recent.record(5.0, 0.5, count=10)
+    recent.record(50.0, 0.001, count=90)
+
+    assert recent.percentile_s(99, 55.0) == pytest.approx(0.5, rel=0.1)
+    assert recent.percentile_s(99, 75.0) == pytest.approx(0.001, rel=0.1)
+    assert recent.percentile_s(99, 500.0) is None

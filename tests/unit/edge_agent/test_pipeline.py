@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge_agent.config import Columns, Decision, Output
+from edge_agent.delivery import Delivery
 from edge_agent.errors import ConfigError, DataError, EdgeKitError
 from edge_agent.pipeline import Pipeline
 from edge_agent.records import Block
@@ -50,13 +52,10 @@ def pipeline(
     stream = options.pop("stream", None) or FakeStream(
         config.input.window, config.input.hop, len(config.input.channels)
     )
-    options = {
-        "memory": no_memory,
-        "clock": ManualClock(),
-        "sinks": [sink] if sink else [],
-        **options,
-    }
-    return Pipeline(config, stream, source, **options)  # type: ignore[arg-type]
+    options = {"memory": no_memory, "clock": ManualClock(), **options}
+    sinks = options.pop("sinks", [sink] if sink else [])
+    delivery = Delivery(sinks, lossless=True, status=options.pop("status", None))  # type: ignore[arg-type]
+    return Pipeline(config, stream, source, delivery, **options)  # type: ignore[arg-type]
 
 
 def test_predictions_know_where_they_come_from(agent_config: Make) -> None:
@@ -264,20 +263,25 @@ def test_status_is_written_once_a_second(agent_config: Make) -> None:
     clock = ManualClock()
     written = []
 
+    tried = threading.Semaphore(0)
+
     class Status(StatusFile):
         def __init__(self) -> None:
             """Write nowhere."""
 
         def write(self, status: dict[str, object]) -> None:
             written.append(status["uptime_s"])
+            tried.release()
 
     def silence() -> Iterator[None]:
-        for _ in range(36):
-            clock.advance(0.1)
+        for eighth in range(29):
+            if eighth % 8 == 0:
+                assert tried.acquire(timeout=10)  # another thread writes
+            clock.advance(0.125)
             yield None
 
     pipeline(agent_config(), ListSource(silence()), clock=clock, status=Status()).run(clock)
-    assert written == pytest.approx([0.0, 1.0, 2.0, 3.0, 3.6], abs=0.11)
+    assert written == [0.0, 1.0, 2.0, 3.0, 3.625]
 
 
 def test_the_status_tells_everything(agent_config: Make, tmp_path: Path) -> None:
@@ -293,8 +297,11 @@ def test_the_status_tells_everything(agent_config: Make, tmp_path: Path) -> None
         "windowed": 4,
         "dropped": {},
         "skipped": 0,
+        "shed": 0,
         "pending": 0,
         "held": 0,
+        "clipped": 0,
+        "marked": 0,
         "accounted": True,
     }
     assert written["engine_live_bytes"] == FakeMemory().live_bytes
@@ -385,9 +392,9 @@ def test_a_fast_model_gets_whole_blocks(agent_config: Make) -> None:
     pushed: list[int] = []
 
     class Counting(FakeStream):
-        def push(self, samples: bytes) -> list[tuple[int, bytes]]:
+        def push(self, samples: bytes, *, infer: bool = True) -> list[tuple[int, bytes]]:
             pushed.append(len(samples) // 8)
-            return super().push(samples)
+            return super().push(samples, infer=infer)
 
     blocks = [block([(0, 1)] * 256, "start"), *[block([(0, 1)] * 256)] * 3]
     pipeline(agent_config(), ListSource(blocks), stream=Counting(4, 2, 2)).run(ManualClock())
@@ -402,10 +409,13 @@ class FullDisk(StatusFile):
         super().__init__(path)
         self._fails = fails
         self._asked = 0
+        self.tried = threading.Semaphore(0)
+        """Released with every attempt: the status is written by another thread."""
 
     def write(self, status: dict[str, object]) -> None:
         """Fail when it is time to."""
         self._asked += 1
+        self.tried.release()
         if self._fails(self._asked - 1):
             raise EdgeKitError("cannot write the status to `status.json`: No space left on device")
         super().write(status)
@@ -417,8 +427,10 @@ def test_a_disk_that_fills_up_does_not_end_the_agent(agent_config: Make, tmp_pat
 
     def source() -> Iterator[Block | None]:
         for _ in range(3):
+            assert status.tried.acquire(timeout=10)
             clock.advance(2)
             yield None
+        assert status.tried.acquire(timeout=10)
         yield block([(0, 1)] * 4, "start")
 
     status = FullDisk(tmp_path / "status.json", lambda number: number > 0)
@@ -435,8 +447,10 @@ def test_space_that_comes_back_clears_the_note(agent_config: Make, tmp_path: Pat
     clock = ManualClock()
 
     def source() -> Iterator[None]:
-        clock.advance(2)
-        yield None
+        for _ in range(2):
+            assert status.tried.acquire(timeout=10)
+            clock.advance(2)
+            yield None
 
     status = FullDisk(tmp_path / "status.json", lambda number: number == 1)
     facts = pipeline(agent_config(), ListSource(source()), clock=clock, status=status).run(clock)

@@ -33,11 +33,11 @@ class EngineError(Exception):
 class Breaking(FakeStream):
     """A stream whose engine fails on the second push."""
 
-    def push(self, samples: bytes) -> list[tuple[int, bytes]]:
+    def push(self, samples: bytes, *, infer: bool = True) -> list[tuple[int, bytes]]:
         """Take one push, then fail."""
         if self.pending:
             raise EngineError("operator `MatMul` panicked")
-        return super().push(samples)
+        return super().push(samples, infer=infer)
 
 
 @pytest.fixture

@@ -34,12 +34,12 @@ def stop() -> Iterator[StopSignal]:
 
 
 def replay(
-    tmp_path: Path, text: str, clock: ManualClock, **options: float
+    tmp_path: Path, text: str, clock: ManualClock, speed: float = 1.0
 ) -> list[tuple[float, int]]:
     """Play a recording; return when each block came and how long it was."""
     path = tmp_path / "walk.csv"
     path.write_text(text)
-    source = ReplaySource(path, STREAM, Columns(), clock=clock, **options)
+    source = ReplaySource(path, STREAM, Columns(), clock=clock, speed=speed)
     return [(clock(), block.count) for block in source.blocks(clock) if block]
 
 

@@ -1,0 +1,235 @@
+"""
+What the whole agent costs but for the engine: CPU time, not wall time.
+
+On a serial line at its own pace most of it is waking up, 20 times a second for samples and ten times for the sinks; a
+sample at a time and without pauses shows the work itself.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import socket
+import subprocess
+import sys
+import termios
+import time
+import tty
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from edge_agent.config import AgentConfig, Archive, Output, SerialSource, StdinSource, Stream
+from edge_agent.delivery import Delivery
+from edge_agent.pipeline import Pipeline
+from edge_agent.sources.serial import SerialSource as Serial
+from edge_agent.sources.stdin import StdinSource as Stdin
+from edge_agent.status import StatusFile
+from edge_agent.testing import ListSink, no_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pytest_benchmark.fixture import BenchmarkFixture
+
+    from edge_agent.sources import Source
+
+pytest.importorskip("serial")
+
+SECONDS = 5.0
+WRITER = """
+import sys, time
+rate_hz, seconds, chunk = float(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
+line = {"csv": b"0.1234,-0.5678,9.8123,0.0012,-0.0345,0.0678\\n", "binary": b"\\xaaU" + bytes(6)}[sys.argv[4]]
+sent, began_s = 0, time.monotonic()
+while sent < rate_hz * seconds:
+    sys.stdout.buffer.write(line * chunk)
+    sys.stdout.buffer.flush()
+    sent += chunk
+    time.sleep(max(0.0, began_s + sent / rate_hz - time.monotonic()))
+"""
+LINE = b"0.1234,-0.5678,9.8123,0.0012,-0.0345,0.0678\n"
+SAMPLES = 20_000
+AT_ONCE = 200
+"""Lines that are sent together: as many as a socket keeps."""
+CASES = {
+    "6 channels of CSV at 100 Hz": ("csv", 6, 100.0, 1),
+    "3 x 6.4 kHz binary": ("binary", 3, 6400.0, 100),
+}
+
+
+class QuickStream:
+    """A stream that does nothing but count."""
+
+    outputs = 4
+    skipped = 0
+
+    def __init__(self, window: int, hop: int, channels: int) -> None:
+        self.window, self.hop, self.channels = window, hop, channels
+        self._seen = 0
+
+    @property
+    def pending(self) -> int:
+        """Samples that no window has held yet."""
+        return self._seen if self._seen < self.window else (self._seen - self.window) % self.hop
+
+    def push(self, samples: bytes, *, infer: bool = True) -> list[tuple[int, bytes]]:  # noqa: ARG002 (the protocol's)
+        """Count; every hop a prediction of nothing."""
+        before, self._seen = self._seen, self._seen + len(samples) // (4 * self.channels)
+        first = max(self.window, before + self.hop - (before - self.window) % self.hop)
+        return [(end, bytes(16)) for end in range(first, self._seen + 1, self.hop)]
+
+    def reset(self) -> int:
+        """Begin anew."""
+        pending, self._seen = self.pending, 0
+        return pending
+
+
+class EndingStop:
+    """A stop at a time of the monotonic clock."""
+
+    def __init__(self, at_s: float) -> None:
+        self._at_s = at_s
+        self._reading, self._writing = os.pipe()
+
+    @property
+    def requested(self) -> bool:
+        """Whether the time has come."""
+        return time.monotonic() >= self._at_s
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long, or less until the stop."""
+        time.sleep(max(0.0, min(seconds, self._at_s - time.monotonic())))
+        return self.requested
+
+    def fileno(self) -> int:
+        """Return a descriptor that never becomes readable."""
+        return self._reading
+
+    def close(self) -> None:
+        """Give the pipe back."""
+        os.close(self._reading)
+        os.close(self._writing)
+
+
+class Feeder(EndingStop):
+    """A far end in the same process that sends its lines whenever all are read, and hangs up after the last."""
+
+    def __init__(self, config: AgentConfig, source: StdinSource) -> None:
+        super().__init__(math.inf)
+        self._near, self._far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._sent = 0
+        self.source = Stdin(config.input, source, descriptor=self._near.fileno())
+        self._counts = self.source.counts
+
+    @property
+    def requested(self) -> bool:
+        """Feed: a source asks this before each read."""
+        if self._counts.read == self._sent:
+            if self._sent == SAMPLES:
+                self._far.close()
+                return False
+            for _ in range(AT_ONCE):
+                self._far.send(LINE)
+            self._sent += AT_ONCE
+        return False
+
+    def clock(self) -> float:
+        """Return the time in seconds at 100 Hz."""
+        return self._counts.read * 0.01
+
+    def close(self) -> None:
+        """Give everything back."""
+        super().close()
+        self._near.close()
+
+
+def agent_config(source: SerialSource | StdinSource, channels: int, rate_hz: float) -> AgentConfig:
+    """Return an agent whose windows are a second long and overlap by half."""
+    window = round(rate_hz)
+    return AgentConfig(
+        name="bench",
+        version="1",
+        model=Archive(path="", sha256="", engine="", registries=()),
+        labels=("a", "b", "c", "d"),
+        input=Stream(
+            channels=tuple("abcdef"[:channels]), rate_hz=rate_hz, window=window, hop=window // 2
+        ),
+        output=Output(),
+        source=source,
+    )
+
+
+def agent(config: AgentConfig, source: Source, status: Path, **options: Any) -> Pipeline:
+    """Return a whole agent but for the engine, with a status file and a sink that keeps everything."""
+    delivery = Delivery([ListSink()], lossless=False, status=StatusFile(status))
+    stream = QuickStream(config.input.window, config.input.hop, len(config.input.channels))
+    return Pipeline(config, stream, source, delivery, memory=no_memory, **options)
+
+
+def taken_s(benchmark: BenchmarkFixture) -> float:
+    """Return the CPU time of the quickest round."""
+    assert benchmark.stats is not None
+    least: float = benchmark.stats.stats.min
+    return least
+
+
+@pytest.fixture
+def line() -> Iterator[tuple[int, str]]:
+    """Return a serial line: the descriptor of its far end, the path of the near one."""
+    far, near = os.openpty()
+    tty.setraw(near, termios.TCSANOW)
+    yield far, os.ttyname(near)
+    os.close(far)
+    os.close(near)
+
+
+@pytest.mark.benchmark(timer=time.process_time)
+@pytest.mark.parametrize("case", CASES)
+def test_everything_but_the_engine(
+    benchmark: BenchmarkFixture, tmp_path: Path, line: tuple[int, str], case: str
+) -> None:
+    """Serial line, decoding, checks, loop, decision, queue, status: so much CPU time for five seconds of samples."""
+    kind, channels, rate_hz, chunk = CASES[case]
+    framing = {"csv": {}, "binary": {"frame": "<3h", "sync": "aa55"}}[kind]
+    source = SerialSource(port=line[1], format=kind, **framing)  # type: ignore[arg-type]
+    config = agent_config(source, channels, rate_hz)
+
+    def run() -> int:
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(rate_hz), str(SECONDS), str(chunk), kind],
+            stdout=line[0],
+        )
+        stop = EndingStop(time.monotonic() + SECONDS)
+        facts = agent(config, Serial(config.input, source), tmp_path / "s.json").run(stop)
+        writer.wait()
+        stop.close()
+        assert facts.delivery["delivered"]
+        return facts.samples.read
+
+    read = benchmark.pedantic(run, rounds=1, warmup_rounds=1)  # type: ignore[no-untyped-call]
+
+    assert read > 0.5 * SECONDS * rate_hz
+    used_s = taken_s(benchmark)
+    benchmark.extra_info["microseconds a sample"] = round(used_s / read * 1e6, 2)
+    benchmark.extra_info["percent of a core"] = round(100 * used_s / SECONDS, 2)
+
+
+@pytest.mark.benchmark(timer=time.process_time)
+def test_a_sample_at_a_time_without_pauses(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+    """Six channels of CSV, one line a read; the clock goes on 10 ms a sample, so that what is due is done as at 100 Hz."""
+    source = StdinSource()
+    config = agent_config(source, 6, 100.0)
+
+    def run() -> int:
+        feeder = Feeder(config, source)
+        runs = agent(config, feeder.source, tmp_path / "s.json", clock=feeder.clock)
+        read = runs.run(feeder).samples.read
+        feeder.close()
+        return read
+
+    read = benchmark.pedantic(run, rounds=3, warmup_rounds=1)  # type: ignore[no-untyped-call]
+
+    assert read == SAMPLES
+    benchmark.extra_info["microseconds a sample"] = round(taken_s(benchmark) / read * 1e6, 2)
