@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Literal
 
+from edgekit.build.readiness import readiness
+from edgekit.emulator.user import find_qemu, qemu_version
 from edgekit.errors import ConfigError, EdgeKitError, ToolError
 from edgekit.process import Command, run
 from edgekit.project import Project, find_project
@@ -63,6 +65,8 @@ def examine(start: Path) -> Iterator[Check]:
     for package, floor in _floors().items():
         yield _package(package, floor)
     yield _rust()
+    yield from _for_boards()
+    yield _emulator()
     yield from _project(start)
 
 
@@ -93,6 +97,16 @@ def _floors() -> dict[str, tuple[int, ...]]:
     return {match[1]: _numbers(match[2]) for match in found if match is not None}
 
 
+def _module_of(package: str) -> str:
+    """Return what a package is imported as: `serial` for pyserial."""
+    modules = (
+        module
+        for module, owners in metadata.packages_distributions().items()
+        if package in owners and not module.startswith("_")
+    )
+    return min(modules, key=len, default=package)
+
+
 def _numbers(text: str) -> tuple[int, ...]:
     """Return the leading numbers of a version; what follows them (`rc1`, `+cpu`) does not matter here."""
     found = re.match(r"\d+(?:\.\d+)*", text)
@@ -111,7 +125,7 @@ def _package(name: str, floor: tuple[int, ...]) -> Check:
             name=name, status="old", detail=f"{installed}: {wanted} or newer is needed", fix=fix
         )
     try:
-        _ask_python(f"import {name}")
+        _ask_python(f"import {_module_of(name)}")
     except ToolError as error:
         return Check(
             name=name,
@@ -173,6 +187,31 @@ def _rust() -> Check:
         detail = f"{shown[0]}: {wanted} or newer is wanted ({purpose})"
         return Check(name=name, status="old", detail=detail, fix="rustup update", needed=False)
     return Check(name=name, status="ok", detail=f"{shown[0]} ({purpose})", needed=False)
+
+
+def _for_boards() -> Iterator[Check]:
+    """Look at what builds for boards need; one toolchain of the three is enough, and none with ready wheels."""
+    for found in readiness():
+        yield Check(
+            name=found.name,
+            status="ok" if found.fix is None else "missing",
+            detail=f"{found.detail} (needed only to build for a board)"
+            if found.fix
+            else found.detail,
+            fix=found.fix,
+            needed=False,
+        )
+
+
+def _emulator() -> Check:
+    purpose = "needed only to test for a board"
+    try:
+        program = find_qemu()
+        detail = f"{qemu_version(program)} ({purpose})"
+    except ToolError as error:
+        fix, detail = error.hint, f"{error.message} ({purpose})"
+        return Check(name="qemu", status="missing", detail=detail, fix=fix, needed=False)
+    return Check(name="qemu", status="ok", detail=detail, needed=False)
 
 
 def _first_line(tool: str) -> str:

@@ -6,6 +6,7 @@ from edge_agent.errors import (
     EdgeKitError,
     ModelError,
     NotProven,
+    OverBudget,
     ToolError,
     VerificationFailed,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "EdgeKitError",
     "ModelError",
     "NotProven",
+    "OverBudget",
     "ToolError",
     "VerificationFailed",
 ]

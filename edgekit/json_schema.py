@@ -13,6 +13,7 @@ from typing import Any, get_type_hints
 
 from pydantic.json_schema import GenerateJsonSchema
 
+from edge_agent.config import PluginSource
 from edgekit.strict_toml import adapter
 from edgekit.validation import sections
 
@@ -79,26 +80,42 @@ def _without_null(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[s
 
 
 def _by_kind(members: list[dict[str, Any]], *, needs_kind: bool) -> dict[str, Any]:
-    """Return one section with the keys of all; without a `kind`, the first member is meant if it may be left out."""
-    kinds = [member["properties"]["kind"]["const"] for member in members]
+    """
+    Return one section with the keys of all; without a `kind`, the first member is meant if it may be left out.
+
+    A member whose kind is any text stands for classes of the user's own: it is told by the colon.
+    """
+    fixed = [member for member in members if "const" in member["properties"]["kind"]]
+    own = [member for member in members if member not in fixed]
+    kinds = [member["properties"]["kind"]["const"] for member in fixed]
     properties = {
         key: value for member in reversed(members) for key, value in member["properties"].items()
     }
+    named: list[tuple[str, dict[str, Any]]] = [(kind, {"const": kind}) for kind in kinds]
+    if own:
+        named.append((PluginSource.TAG, {"pattern": PluginSource.PATTERN}))
     described = [
-        f"{kind}: {member['description']}" for kind, member in zip(kinds, members, strict=True)
+        f"{kind}: {member['description']}"
+        for (kind, _), member in zip(named, [*fixed, *own], strict=True)
     ]
-    properties["kind"] = {"enum": kinds, "description": "\n".join(described)}
-    rules = [
-        {
-            "required": [key for key in member.get("required", []) if key != "kind"],
-            "properties": dict.fromkeys(member["properties"], True),
-            "additionalProperties": False,
-        }
-        for member in members
-    ]
+    choice: dict[str, Any] = {"enum": kinds}
+    if own:  # editors complete examples as they do the values of an enum
+        pattern = f"^({'|'.join(kinds)})$|{PluginSource.PATTERN}"
+        choice = {"type": "string", "pattern": pattern, "examples": kinds}
+    properties["kind"] = {**choice, "description": "\n".join(described)}
+    rules = [_rule(member) for member in [*fixed, *own]]
     chosen = rules[0]
-    for kind, rule in zip(kinds[1:], rules[1:], strict=True):
-        is_kind = {"required": ["kind"], "properties": {"kind": {"const": kind}}}
+    for (_, told_by), rule in zip(named[1:], rules[1:], strict=True):
+        is_kind = {"required": ["kind"], "properties": {"kind": told_by}}
         chosen = {"if": is_kind, "then": rule, "else": chosen}
     section = {"type": "object", "properties": properties, **chosen}
-    return {**section, "required": ["kind"]} if needs_kind else section
+    return {**section, "required": ["kind"]} if needs_kind or own else section
+
+
+def _rule(member: dict[str, Any]) -> dict[str, Any]:
+    """Return which keys one kind of a section has."""
+    return {
+        "required": [key for key in member.get("required", []) if key != "kind"],
+        "properties": dict.fromkeys(member["properties"], True),
+        "additionalProperties": False,
+    }

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NoReturn, Self
 from edgekit.errors import ToolError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 
@@ -33,8 +33,8 @@ class Command:
 
     def __str__(self) -> str:
         """Return a line that can be pasted into a shell."""
-        words = [f"{name}={shlex.quote(value)}" for name, value in self.env.items()]
-        line = " ".join([*words, shlex.join(self.argv)])
+        words = [f"{name}={_quoted(value)}" for name, value in self.env.items()]
+        line = " ".join([*words, *map(_quoted, self.argv)])
         return line if self.cwd is None else f"cd {shlex.quote(str(self.cwd))} && {line}"
 
 
@@ -52,17 +52,27 @@ class Finished:
 class Running:
     """A command under way; leaving the `with` block kills what is left of its process group."""
 
-    def __init__(self, command: Command, *, hint: str | None = None) -> None:
-        """Start it. Raises ToolError (with `hint`: how to get it) if the program is missing or does not start."""
+    def __init__(
+        self, command: Command, *, hint: str | None = None, one_stream: bool = False
+    ) -> None:
+        """
+        Start it; with `one_stream` what it says to stderr comes in order with the rest, as in a terminal.
+
+        Raises ToolError (with `hint`: how to get it) if the program is missing or does not start.
+        """
         self.command = command
-        self._process = _start(command, hint)
+        self._process = _start(command, hint, one_stream=one_stream)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.kill()
-        self._process.communicate()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                with contextlib.suppress(OSError):  # what was never read is of no use now
+                    pipe.close()
+        self._process.wait()
 
     def wait(self, *, stdin: bytes | None = None, timeout_s: float | None = None) -> Finished:
         """Wait for its end, at most `timeout_s`: then it is killed, with all that it started."""
@@ -76,9 +86,15 @@ class Running:
         return Finished(
             returncode=self._process.returncode,
             stdout=stdout.decode(errors="replace"),
-            stderr=stderr.decode(errors="replace"),
+            stderr=(stderr or b"").decode(errors="replace"),
             timed_out=timed_out,
         )
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines of its standard output as they come, without their ends, until it closes that."""
+        assert self._process.stdout is not None  # noqa: S101 (for the type checker: it is always a pipe)
+        for line in self._process.stdout:
+            yield line.decode(errors="replace").rstrip("\r\n")
 
     def kill(self) -> None:
         """End the command and everything in its process group now; nothing happens if it has ended."""
@@ -108,6 +124,20 @@ def run(
         return running.wait(stdin=stdin, timeout_s=timeout_s)
 
 
+def follow(
+    command: Command, on_line: Callable[[str], None], *, hint: str | None = None
+) -> Finished:
+    """
+    Run a command to its end and give every line that it prints, of either stream, to `on_line` as it comes.
+
+    As with `run`, nothing of it is left behind, also when `on_line` raises; the outputs of the result are empty.
+    """
+    with Running(command, hint=hint, one_stream=True) as running:
+        for line in running.lines():
+            on_line(line)
+        return running.wait()
+
+
 def replace(command: Command, *, hint: str | None = None) -> NoReturn:
     """Become the command: same process, same terminal, same signals. Raises ToolError if it is missing."""
     program = _find(command, hint)
@@ -122,16 +152,18 @@ def replace(command: Command, *, hint: str | None = None) -> NoReturn:
         raise ToolError(f"cannot start `{command.argv[0]}`: {error.strerror}", hint=hint) from error
 
 
-def _start(command: Command, hint: str | None) -> subprocess.Popen[bytes]:
+def _start(
+    command: Command, hint: str | None, *, one_stream: bool = False
+) -> subprocess.Popen[bytes]:
     program = _find(command, hint)
     try:
         return subprocess.Popen(  # noqa: S603 (a list of arguments, no shell)
             (program, *command.argv[1:]),
             cwd=command.cwd,
             env={**os.environ, **command.env},
-            stdin=subprocess.PIPE,
+            stdin=subprocess.DEVNULL if one_stream else subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.STDOUT if one_stream else subprocess.PIPE,
             start_new_session=True,  # a group of its own: it can be killed as a whole
         )
     except OSError as error:
@@ -144,3 +176,14 @@ def _find(command: Command, hint: str | None) -> str:
     if program is None:
         raise ToolError(f"`{command.argv[0]}` is not on PATH", hint=hint)
     return program
+
+
+def _quoted(word: str) -> str:
+    """Quote a word for the shell; bash's `$'…'` for what has control characters, which no terminal should get."""
+    if word.isprintable():
+        return shlex.quote(word)
+    shown = (
+        mark if mark.isprintable() else f"\\u{ord(mark):04x}"
+        for mark in word.replace("\\", "\\\\").replace("'", "\\'")
+    )
+    return f"$'{''.join(shown)}'"

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from edge_agent import config
+from edgekit.build_section import BuildSection
 from edgekit.errors import ConfigError
 from edgekit.sink_paths import problems_of_sinks
 from edgekit.strict_toml import config_error, read_toml, validate
@@ -127,10 +128,38 @@ class TestSection:
     """End-to-end reference written by `edgekit.golden`, relative to edgekit.toml."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class DeploySection:
+    """Where the project runs."""
+
+    __pydantic_config__ = config.STRICT
+
+    board: str | None = None
+    """Board, architecture or triple that `build` and `test` are for unless `-t` names another: see `edgekit boards`."""
+
+
 def _input_kind(value: Any) -> str:
     return str(
         value.get("kind", "stream") if isinstance(value, dict) else getattr(value, "kind", "")
     )
+
+
+def _source_kind(value: Any) -> str | None:
+    """Return which source is meant; None where no `kind` says so."""
+    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
+    if kind is None:
+        return None
+    return config.PluginSource.TAG if ":" in str(kind) else str(kind)
+
+
+SourceSection = Annotated[
+    Annotated[config.ReplaySource, Tag("replay")]
+    | Annotated[config.StdinSource, Tag("stdin")]
+    | Annotated[config.SerialSource, Tag("serial")]
+    | Annotated[config.SysfsSource, Tag("sysfs")]
+    | Annotated[config.PluginSource, Tag(config.PluginSource.TAG)],
+    Discriminator(_source_kind),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,12 +176,27 @@ class Project:
     ]
     output: OutputSection = field(default_factory=OutputSection)
     test: TestSection | None = None
-    source: Annotated[config.ReplaySource | config.StdinSource, Discriminator("kind")] | None = None
+    source: SourceSection | None = None
     decision: config.Decision = field(default_factory=config.Decision)
-    sink: tuple[Annotated[config.TerminalSink | config.JsonlSink, Discriminator("kind")], ...] = ()
+    budget: config.Budget = field(default_factory=config.Budget)
+    build: BuildSection = field(default_factory=BuildSection)
+    deploy: DeploySection = field(default_factory=DeploySection)
+    sink: tuple[
+        Annotated[
+            config.TerminalSink | config.JsonlSink | config.CommandSink | config.MqttSink,
+            Discriminator("kind"),
+        ],
+        ...,
+    ] = ()
 
     def __post_init__(self) -> None:
-        for check in (_check_labels, _check_threshold, _check_window, _check_columns):
+        for check in (
+            _check_labels,
+            _check_threshold,
+            _check_window,
+            _check_columns,
+            _check_source,
+        ):
             check(self)
 
     @classmethod
@@ -186,7 +230,7 @@ class Project:
     @property
     def columns(self) -> config.Columns:
         """Which columns of its recordings are no channels: `[source]`'s, and the label that `[test]` names."""
-        source = self.source or config.Columns()
+        source = self.source if isinstance(self.source, config.Columns) else config.Columns()
         label = (
             self.test.label
             if self.test is not None and self.test.label is not None
@@ -257,6 +301,18 @@ def _check_window(project: Project) -> None:
                     f"`input.{name}` makes one {name} {size_bytes >> 20} MiB large: "
                     f"at most {_LARGEST_WINDOW_BYTES >> 20} MiB"
                 )
+
+
+def _check_source(project: Project) -> None:
+    """Refuse a source that gives more or fewer values than there are channels."""
+    source = project.source
+    if isinstance(project.input, StreamInput) and isinstance(
+        source, config.SerialSource | config.SysfsSource
+    ):
+        try:
+            source.check_fits(project.input.channels)
+        except ValueError as error:
+            raise ValueError(str(error).replace("`", "`source.", 1)) from None
 
 
 def _check_columns(project: Project) -> None:

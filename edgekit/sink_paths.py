@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_agent.config import JsonlSink, ReplaySource
+from edge_agent.config import JsonlSink, MqttSink, ReplaySource
+from edge_agent.config.sinks import CREDENTIAL
 from edgekit.external_files import external_files, is_regular
 from edgekit.state import FOLDER_NAME
 from edgekit.validation import Problem
@@ -63,6 +64,11 @@ def _read(project: Project, file: Path) -> Iterator[tuple[Path, str]]:
     ):
         if path is not None:
             yield folder / path, what
+    for sink in project.sink:
+        if isinstance(sink, MqttSink):
+            for path in (sink.password_file, sink.ca_file, sink.cert_file, sink.key_file):
+                if path is not None and not path.startswith(CREDENTIAL):
+                    yield folder / path, "a file that the mqtt sink reads"
     yield model, "the model"
     yield file, "the project itself"
 

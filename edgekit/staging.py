@@ -9,6 +9,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from edge_agent import config, schema
+from edge_agent.config.sinks import CREDENTIAL
 from edgekit.project import StreamInput
 from edgekit.state import STATUS_NAME
 
@@ -36,6 +37,8 @@ def agent_config(
         raise TypeError("only streams have an agent")
     if isinstance(source, config.ReplaySource):
         source = replace(source, path=str((folder / source.path).absolute()))
+    if isinstance(source, config.PluginSource):
+        source = replace(source, package=str((folder / source.package).absolute()))
     return config.AgentConfig(
         name=project.project.name,
         version=project.project.version,
@@ -53,6 +56,7 @@ def agent_config(
         source=source,
         decision=project.decision,
         sinks=tuple(_absolute(sink, folder) for sink in project.sink) or (config.TerminalSink(),),
+        budget=project.budget,
     )
 
 
@@ -81,6 +85,24 @@ def _drop_old(runs: Path) -> None:
 
 
 def _absolute(sink: config.Sink, folder: Path) -> config.Sink:
+    """Make the paths of a sink independent of the working folder; what is no path stays."""
     if isinstance(sink, config.JsonlSink):
         return replace(sink, path=str((folder / sink.path).absolute()))
+    if isinstance(sink, config.CommandSink) and "/" in sink.command[0]:
+        program = str((folder / sink.command[0]).absolute())
+        return replace(sink, command=(program, *sink.command[1:]))
+    if isinstance(sink, config.MqttSink):
+        return replace(
+            sink,
+            password_file=_absolute_file(sink.password_file, folder),
+            ca_file=_absolute_file(sink.ca_file, folder),
+            cert_file=_absolute_file(sink.cert_file, folder),
+            key_file=_absolute_file(sink.key_file, folder),
+        )
     return sink
+
+
+def _absolute_file(file: str | None, folder: Path) -> str | None:
+    if file is None or file.startswith(CREDENTIAL):
+        return file
+    return str((folder / file).absolute())

@@ -44,6 +44,11 @@ class State:
         """Where `edgekit run` stages what a device would get: a folder a configuration, its status beside it."""
         return self.path / "run"
 
+    @property
+    def agent_folder(self) -> Path:
+        """What an agent that runs here keeps from run to run: what waits for the network."""
+        return self.path / "agent"
+
     def write(self, path: Path, data: bytes) -> None:
         """Write a file below the folder, whole or not at all. Raises EdgeKitError."""
         self.hide()

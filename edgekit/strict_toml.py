@@ -127,7 +127,10 @@ def _line(text: str, key: Key) -> str:
             seen += current == names[0]
             if current == names[0] and seen == wanted_table:
                 section_line = number
-        elif names[1:] and (current, seen) == (names[0], wanted_table) and _sets(line, names[1]):
+        elif names[1:]:
+            if (current, seen) == (names[0], wanted_table) and _sets(line, names[1]):
+                return f":{number}"
+        elif not current and _sets(line, names[0]):
             return f":{number}"
     return f":{section_line}" if section_line else ""
 

@@ -43,11 +43,13 @@ class Problem:
     hint: str | None = None
     meant: Key | None = None
     """Of an unknown key: the near one, which is then not missing as well."""
+    plain: bool = False
+    """Whether the key stands above all sections, in files that have such keys."""
 
     def __str__(self) -> str:
         dotted = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.key)
         name = dotted.lstrip(".")
-        thing = f"section [{name}]" if len(self.key) == 1 else f"`{name}`"
+        thing = f"section [{name}]" if len(self.key) == 1 and not self.plain else f"`{name}`"
         return f"{thing} {self.message}" if name else self.message
 
 
@@ -77,7 +79,14 @@ def problems_of(error: ValidationError, root: type) -> Iterator[Problem]:
         wanted = [problem.message.rpartition(": must be ") for problem in problems]
         head, must, _ = wanted[0]
         message = head + must + " or ".join(dict.fromkeys(want for _, _, want in wanted))
-        yield Problem(key, message, problems[0].hint)
+        yield Problem(key, message, problems[0].hint, plain=_is_plain(root, key))
+
+
+def _is_plain(root: type, key: Key) -> bool:
+    """Tell whether a key is, or must be meant to be, one that stands above all sections of the file."""
+    hints = get_type_hints(root, include_extras=True)
+    plain = {name for name, hint in hints.items() if not sections(hint)}
+    return len(key) == 1 and bool(plain) and (key[0] in plain or key[0] not in hints)
 
 
 _WANTED = {
@@ -170,8 +179,10 @@ def _members(kind: Any) -> list[Any]:
 
 
 def _tag(kind: Any) -> str | None:
-    """Return a dataclass's own `kind`, by which pydantic names it in a union."""
+    """Return a dataclass's own `kind`, by which pydantic names it in a union; of one for any class, its tag."""
     hint = get_type_hints(kind).get("kind") if is_dataclass(kind) else None
+    if hint is str:
+        return str(getattr(kind, "TAG", ""))
     return str(get_args(hint)[0]) if get_origin(hint) is Literal else None
 
 

@@ -22,10 +22,16 @@ if TYPE_CHECKING:
     from types import FrameType
 
 COMMANDS = {
+    "listen": "Show what a sensor on a serial port says, before there is a model.",
+    "record": "Write a sensor's samples to a file to train with, labelled.",
     "init": "Make a project from a model and a recording.",
     "check": "Prove that the model runs here as it was trained.",
     "eval": "Judge the whole pipeline on a labelled recording.",
     "run": "Run the agent here, on a recording or on what comes in.",
+    "build": "Make the bundle that a board runs.",
+    "test": "Run the bundle on its board's CPU, emulated.",
+    "boards": "Show the boards that EdgeKit knows, or all that it knows of one.",
+    "bundle": "Look into a bundle that `edgekit build` made.",
     "doctor": "Say what is missing on this machine, and how to get it.",
 }
 """Name and one-line help; the module is `edgekit.cli.<name>`."""

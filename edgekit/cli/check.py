@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgekit.cli import truths
-from edgekit.cli.console import size
+from edgekit.cli.console import bar, size
 from edgekit.cli.invocation import Command, Invocation, OpenProject
 from edgekit.errors import NotProven
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edgekit.cli.console import Console
+    from edgekit.memory_plan import MemoryPlan
     from edgekit.model.compile import CompiledModel
     from edgekit.model.golden.golden import GoldenReport
     from edgekit.model.meaning.finding import Finding
@@ -31,6 +32,7 @@ class _Report:
     golden: GoldenReport
     findings: Sequence[Finding]
     notes: Sequence[str]
+    plan: MemoryPlan
 
 
 @click.command(cls=Command)
@@ -40,7 +42,7 @@ def command(call: Invocation) -> None:
 
     The archive that would ship is compared, number by number, with your own file in ONNX Runtime, on windows of
     your recording and on made-up ones; the whole pipeline with your golden record, if there is one. Exit
-    code 3 if either differs.
+    code 3 if either differs, 4 if it is more than [budget] allows.
     """
     from edgekit.state import State, check_fingerprint
 
@@ -72,15 +74,18 @@ def command(call: Invocation) -> None:
         _show(report, call.console)
     if golden.verdict == "differs":
         raise truths.differs(golden)
+    report.plan.check()
 
 
 def _examine(call: Invocation, opened: OpenProject) -> _Report:
     """Prove the model afresh, on the project's recording if it names one."""
+    from edgekit.memory_plan import memory_plan
     from edgekit.model.compile import compile_project
     from edgekit.model.golden import samples
     from edgekit.model.meaning.meaning import findings
 
     project, folder = opened
+    notes = _on_board(opened)
     recorded = _recorded(opened)
     with call.console.working(f"proving {project.model.path}"):
         compiled = compile_project(
@@ -95,8 +100,20 @@ def _examine(call: Invocation, opened: OpenProject) -> _Report:
         if recorded is not None and project.test is not None and project.test.golden is not None:
             record = opened.resolve(project.test.golden)
             found += samples.findings(record, recorded.raw, compiled.channels)
-    notes = recorded.notes if recorded is not None else ()
-    return _Report(compiled=compiled, golden=golden, findings=found, notes=notes)
+    notes += recorded.notes if recorded is not None else ()
+    plan = memory_plan(project, compiled.proof.memory, len(compiled.archive))
+    return _Report(compiled=compiled, golden=golden, findings=found, notes=notes, plan=plan)
+
+
+def _on_board(opened: OpenProject) -> tuple[str, ...]:
+    """Return what is to be said of the budget on the project's board. Raises OverBudget if it cannot be kept there."""
+    from edgekit.board import find_board
+    from edgekit.budget_check import check_budget
+
+    name = opened.project.deploy.board
+    if name is None:
+        return ()
+    return check_budget(opened.project.budget, find_board(name, opened.folder))
 
 
 def _recorded(opened: OpenProject) -> RecordedWindows | None:
@@ -119,6 +136,7 @@ def _facts(report: _Report, mode: str) -> dict[str, Any]:
         "pipeline": report.golden.to_json(),
         "findings": [finding.to_json() for finding in report.findings],
         "notes": list(report.notes),
+        "memory_plan": report.plan.to_json(),
     }
 
 
@@ -146,6 +164,7 @@ def _refused_facts(refused: NotProven, mode: str) -> dict[str, Any]:
         "pipeline": None,
         "findings": [],
         "notes": [],
+        "memory_plan": None,
     }
 
 
@@ -170,6 +189,7 @@ def _show(report: _Report, console: Console) -> None:
             ("takes", _takes(compiled)),
             ("rewrites", rewrites),
             ("archive", size(len(compiled.archive))),
+            ("on the board", _planned(report.plan)),
         ]
     )
     if console.verbose:
@@ -182,6 +202,14 @@ def _show(report: _Report, console: Console) -> None:
             console.remark("hint", "yellow", finding.hint)
     for note in report.notes:
         console.note(f"note: {note}")
+
+
+def _planned(plan: MemoryPlan) -> str:
+    parts = ", ".join(f"{part.name} {size(part.size_bytes)}" for part in plan.parts)
+    if plan.limit_bytes is None or plan.share is None:
+        return f"{size(plan.total_bytes)} of memory, no limit in [budget]: {parts}"
+    used = f"{size(plan.total_bytes)} of {size(plan.limit_bytes)}"
+    return f"memory [{bar(plan.share)}] {plan.share:.0%} ({used}): {parts}"
 
 
 def _takes(compiled: CompiledModel) -> str:

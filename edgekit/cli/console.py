@@ -102,16 +102,17 @@ class Console:
     @contextlib.contextmanager
     def working(self, what: str) -> Iterator[None]:
         """Show what takes its time, in a terminal, until it is done."""
-        shown = sys.stderr.isatty() and not self.quiet
-        if shown:
-            _write(sys.stderr, f"{what} …")
-            sys.stderr.flush()
+        self.draw(f"{what} …")
         try:
             yield
         finally:
-            if shown:
-                _write(sys.stderr, "\r\x1b[K")
-                sys.stderr.flush()
+            self.draw("")
+
+    def draw(self, text: str) -> None:
+        """Show a line that the next one replaces, in a terminal; an empty one only clears it."""
+        if sys.stderr.isatty() and not self.quiet:
+            _write(sys.stderr, f"\r\x1b[K{printable(text)[: columns() - 1]}")
+            sys.stderr.flush()
 
 
 def columns() -> int:

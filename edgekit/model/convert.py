@@ -56,8 +56,10 @@ def job(folder: Path, parameters: dict[str, Any]) -> dict[str, Any]:
     (folder / ARCHIVE).write_bytes(archive)
     step(folder, "loading what it converted")
     idle = edgekit_runtime.memory().live_bytes
+    edgekit_runtime.reset_peak()
     try:
         session = edgekit_runtime.Session(archive)
+        loading = edgekit_runtime.memory().peak_bytes
         step(folder, "running what it converted")
         edgekit_runtime.reset_peak()
         outputs, failed = _run_all(session, read_arrays(folder / "inputs.npz"))
@@ -73,7 +75,11 @@ def job(folder: Path, parameters: dict[str, Any]) -> dict[str, Any]:
     np.savez(folder / OUTPUTS, allow_pickle=False, **outputs)
     return {
         "rewrites": [*prepared.rewrites, *folded],
-        "memory": {"live_bytes": memory.live_bytes - idle, "peak_bytes": memory.peak_bytes - idle},
+        "memory": {
+            "live_bytes": memory.live_bytes - idle,
+            "peak_bytes": memory.peak_bytes - idle,
+            "load_bytes": loading - idle,
+        },
         "failed": failed,
     }
 

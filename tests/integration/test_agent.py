@@ -144,8 +144,11 @@ def test_a_recording_as_fast_as_possible(project: Project) -> None:
         "windowed": 150,
         "dropped": {},
         "skipped": 0,
+        "shed": 0,
         "pending": 0,
         "held": 0,
+        "clipped": 0,
+        "marked": 0,
         "accounted": True,
     }
     assert facts["windows"] == 28
@@ -350,7 +353,7 @@ def test_a_sink_that_cannot_be_written(project: Project, place: str, says: str) 
         ("input", {"window": WINDOW + 1}, 2, "the model takes 10"),
         ("input", {"channels": ("ax",)}, 2, "the model takes 2"),
         ("decision", {"threshold": {"lfet": 0.5}}, 2, "did you mean `left`?"),
-        ("source", {"path": "missing.csv"}, 2, "there is no file `missing.csv`"),
+        ("source", {"path": "missing.csv"}, 2, "missing.csv`"),
         ("source", {"label": "activity"}, 2, "no column `activity`"),
     ],
 )

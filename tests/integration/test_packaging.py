@@ -48,6 +48,8 @@ def test_the_wheel_holds_the_packages_and_nothing_beside_them(wheel: Path) -> No
     }
     assert "edgekit/data/runtime/crates/engine/src/lib.rs" in names
     assert "edgekit/data/runtime/Cargo.lock" in names
+    assert "edgekit/data/toolchains/zig.toml" in names
+    assert "edgekit/data/boards/raspberry-pi-4.toml" in names
     assert not [
         name for name in names if re.search(r"/target/|__pycache__|\.so$|\.pyc$|/tests/data/", name)
     ]
@@ -69,12 +71,14 @@ def test_the_installed_commands_do_the_main_job(installed: Path, tmp_path: Path)
     checked = _edgekit(installed, tmp_path, "-C", "mine", "check", "--json")
     judged = _edgekit(installed, tmp_path, "-C", "mine", "eval", "--json")
     ran = _edgekit(installed, tmp_path, "-C", "mine", "run", "--speed", "max", "--json")
+    plan = _edgekit(installed, tmp_path, "-C", "mine", "build", "-t", "host", "--dry-run")
 
     assert made.returncode == 0, made.stderr
     assert where.stdout.startswith(str(installed))
     assert json.loads(checked.stdout)["verdict"] == "proven"
     assert json.loads(judged.stdout)["agreement"]["share"] == 1.0
     assert json.loads(ran.stdout)["samples"]["accounted"] is True
+    assert f"cd {installed}/edgekit/data/runtime && " in plan.stdout, plan.stderr
 
 
 def _version() -> str:

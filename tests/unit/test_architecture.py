@@ -14,15 +14,27 @@ ROOT = Path(__file__).parents[2]
 
 LAYERS = (
     {"cli", "__main__"},
-    {"model", "scaffold", "deduction", "staging", "doctor"},
+    {
+        *("build", "bundle", "emulator", "model", "scaffold", "deduction", "staging", "doctor"),
+        *("listen", "record"),
+    },
     {
         "project",
+        "budget_check",
+        "memory_plan",
+        "board",
+        "catalog",
+        "build_section",
+        "toolchain",
         "proposal",
         "truth_column",
         "survey",
+        "sniff",
+        "sniff_frames",
         "state",
         "sink_paths",
         "external_files",
+        "regression",
         "strict_toml",
         "validation",
         "json_schema",
@@ -34,11 +46,12 @@ LAYERS = (
 
 PLACES = {
     "click": ("edgekit/cli/",),
-    "subprocess": ("edgekit/process.py",),
+    "subprocess": ("edgekit/process.py", "edge_agent/process.py"),
     "numpy": ("edgekit/model/",),
     "onnx": ("edgekit/model/",),
     "onnxruntime": ("edgekit/model/",),
     "google": ("edgekit/model/",),
+    "elftools": ("edgekit/build/elf.py",),
     "pydantic": (
         "edgekit/project.py",
         "edgekit/strict_toml.py",
@@ -46,8 +59,13 @@ PLACES = {
         "edgekit/json_schema.py",
     ),
     "edgekit_runtime": ("edgekit/model/", "edge_agent/session.py"),
+    "paho": ("edge_agent/sinks/mqtt_client.py",),
+    "serial": ("edge_agent/sources/serial_port.py",),
 }
 """Everything that is not of the standard library, and subprocess: where it may be imported, at any level."""
+
+VENDORED = {"paho", "serial"}
+"""What a bundle ships beside the agent, for the sources and sinks that need it."""
 
 
 class Import(NamedTuple):
@@ -136,7 +154,7 @@ def test_foreign_packages_stay_in_their_places() -> None:
 
 def test_the_agent_needs_the_standard_library_alone() -> None:
     """A device has Python and the native module: no pip, no numpy, and nothing of the host."""
-    allowed = sys.stdlib_module_names | {"edge_agent", "edgekit_runtime", "__future__"}
+    allowed = sys.stdlib_module_names | {"edge_agent", "edgekit_runtime", "__future__"} | VENDORED
 
     assert AGENT
     assert not [str(item) for item in AGENT if item.package not in allowed]

@@ -69,13 +69,22 @@ def input_findings(
         yield from _against_training(raw, spec, channels)
 
 
-def out_of_range(raw: Floats, share: float, low: float | None, high: float | None) -> Finding:
-    """Return the finding that a `share` of samples is not believed by `[input] min` and `max`; `raw` holds them all."""
-    least, most = -np.inf if low is None else low, np.inf if high is None else high
-    bound = max(abs(value) for value in (low, high) if value is not None)
+def out_of_range(
+    raw: Floats, share: float, low: NDArray[np.float64], high: NDArray[np.float64]
+) -> Finding:
+    """
+    Return the finding that a `share` of samples is not believed by `[input] min` and `max`; `raw` holds them all.
+
+    `low` and `high` are the bounds of each channel, infinite where none is set.
+    """
+    sizes = np.abs([low, high])
+    bounds = np.where(np.isfinite(sizes), sizes, 0.0).max(axis=0)
+    bounded = bounds > 0
     expectation = Expectation(
-        outside=lambda windows: (windows < least) | (windows > most),
-        fill=lambda windows: _large(windows) / bound if bound else 1.0,
+        outside=lambda windows: (windows < low) | (windows > high),
+        fill=lambda windows: (
+            _large(windows[..., bounded] / bounds[bounded]) if bounded.any() else 1.0
+        ),
         usual_fill=USUAL_FILL_OF_RANGE,
     )
     return Finding(

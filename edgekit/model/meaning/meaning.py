@@ -91,10 +91,9 @@ def _rate(recorded: RecordedWindows, stream: StreamInput) -> Iterator[Finding]:
 
 
 def _bounds(recorded: RecordedWindows, stream: StreamInput) -> Iterator[Finding]:
-    low = -np.inf if stream.min is None else stream.min
-    high = np.inf if stream.max is None else stream.max
+    low, high = np.array(stream.bounds()).T
     if len(recorded.unbounded):
         outside = ((recorded.unbounded < low) | (recorded.unbounded > high)).any(axis=2)
         share = float(outside.mean())
         if share > TOO_MANY:
-            yield out_of_range(recorded.unbounded, share, stream.min, stream.max)
+            yield out_of_range(recorded.unbounded, share, low, high)

@@ -58,13 +58,10 @@ class Probes:
 def for_stream(source: SourceModel, spec: GraphSpec, recorded: npt.ArrayLike | None) -> Probes:
     """Return raw samples `[n, window, channels]`, in the range of the recording or of what the model can take."""
     shape = (spec.window, spec.channels)
-    windows = None if recorded is None else _chosen(np.asarray(recorded, np.float32))
-    if windows is None or len(windows) == 0:
-        windows = np.empty((0, *shape), np.float32)
-        low, high = _raw_range(source, spec)
-    else:
-        low, high = windows.min(axis=(0, 1)), windows.max(axis=(0, 1))
-    high = np.where(high > low, high, low + 1)
+    windows = np.empty((0, *shape), np.float32)
+    if recorded is not None:
+        windows = spread(np.asarray(recorded, np.float32), MOST_RECORDED)
+    low, high = stream_range(source, spec, windows)
     made = _made(shape, low, high, np.random.default_rng(SEED))
     kinds = ["recorded"] * len(windows) + [kind for kind, _ in made]
     samples = np.concatenate([windows, *(frame[np.newaxis] for _, frame in made)])
@@ -100,13 +97,29 @@ def for_tensors(source: SourceModel, shapes: Mapping[str, tuple[int, ...]]) -> P
     return Probes(inputs=inputs, kinds=tuple(kinds))
 
 
-def _chosen(windows: Floats) -> Floats:
+def spread(windows: Floats, most: int) -> Floats:
     """Return the windows without gaps in them, at most so many, evenly spread."""
     finite: Floats = windows[np.isfinite(windows).all(axis=(1, 2))]
-    if len(finite) <= MOST_RECORDED:
+    if len(finite) <= most:
         return finite
-    spread: Floats = finite[np.linspace(0, len(finite) - 1, MOST_RECORDED).astype(int)]
-    return spread
+    chosen: Floats = finite[np.linspace(0, len(finite) - 1, most).astype(int)]
+    return chosen
+
+
+def stream_range(source: SourceModel, spec: GraphSpec, windows: Floats) -> tuple[Floats, Floats]:
+    """Return least and largest raw value a channel: of the windows, or of what the model can take if there are none."""
+    if len(windows):
+        low, high = windows.min(axis=(0, 1)), windows.max(axis=(0, 1))
+    else:
+        low, high = _raw_range(source, spec)
+    return low, np.where(high > low, high, low + 1)
+
+
+def tensor_range(source: SourceModel, tensor: TensorSpec) -> tuple[float, float]:
+    """Return least and largest usual value of a named input."""
+    kind = np.dtype(tensor.dtype).kind
+    default = {"f": _PLAIN_RANGE, "b": (0.0, 1.0)}.get(kind, _PLAIN_INTEGERS)
+    return quantisation.input_range(source, tensor.name) or default
 
 
 def _raw_range(source: SourceModel, spec: GraphSpec) -> tuple[Floats, Floats]:
@@ -159,8 +172,7 @@ def _tensor_frames(
 ) -> Array:
     """Return frames in the order of `for_tensors`' kinds."""
     dtype = np.dtype(tensor.dtype)
-    default = {"f": _PLAIN_RANGE, "b": (0.0, 1.0)}.get(dtype.kind, _PLAIN_INTEGERS)
-    low, high = quantisation.input_range(source, tensor.name) or default
+    low, high = tensor_range(source, tensor)
     far = _FAR if dtype.kind == "f" else 1.0
     centre, spread = (low + high) / 2, (high - low) / 4
     alternating = np.where(np.arange(math.prod(shape)) % 2 == 0, low, high).reshape(shape)

@@ -70,7 +70,7 @@ class Proof:
     """Inputs that the reference itself could not run."""
     stream: StreamComparison | None
     memory: Mapping[str, int]
-    """Bytes that the engine's allocator counted: `live_bytes` of the loaded model, `peak_bytes` while it ran."""
+    """Bytes that the engine's allocator counted: `live_bytes` of the loaded model, `peak_bytes` while it ran, `load_bytes` at most while it was loaded."""
     suspect: Suspect | None = None
 
     @property

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edgekit import doctor
+from edgekit.build.readiness import Readiness
 from edgekit.errors import ToolError
 from edgekit.process import Command, Finished
 from edgekit.resources import version
@@ -46,22 +47,37 @@ GOOD = {
 }
 
 
+FOR_BOARDS = (
+    Readiness(name="toolchain zig", detail="ziglang", fix=None),
+    Readiness(name="toolchain gcc", detail="`gcc` not found", fix="sudo apt-get install gcc"),
+)
+
+
 def _checks(
     monkeypatch: pytest.MonkeyPatch, folder: Path, answers: dict[str, Finished | None]
 ) -> dict[str, doctor.Check]:
     monkeypatch.setattr(doctor, "run", Programs({**answers, **GOOD} | answers))
+    monkeypatch.setattr(doctor, "readiness", lambda: iter(FOR_BOARDS))
+    monkeypatch.setattr(doctor, "find_qemu", lambda: "qemu-aarch64")
+    monkeypatch.setattr(doctor, "qemu_version", lambda _program: "7.2")
     return {check.name: check for check in doctor.examine(folder)}
 
 
 def test_a_machine_that_is_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All is well: nothing is bad, nothing has a fix."""
     checks = _checks(monkeypatch, tmp_path, {})
+    lacking = checks.pop("toolchain gcc")
 
     assert {"python", "edgekit", "edgekit-runtime", "onnx", "onnxruntime", "numpy", "rust"} <= set(
         checks
     )
     assert all(check.status == "ok" and check.fix is None for check in checks.values())
     assert "tract 0.23.9" in checks["edgekit-runtime"].detail
+    assert (lacking.status, lacking.bad, lacking.fix) == (
+        "missing",
+        False,
+        "sudo apt-get install gcc",
+    )
 
 
 @pytest.mark.parametrize(
@@ -159,3 +175,18 @@ def test_the_project_here_is_looked_at(tmp_path: Path, monkeypatch: pytest.Monke
     assert checks["project"].detail.startswith("gait 0.1.0")
     assert checks["git"].status == "wrong"
     assert str(checks["git"].fix).startswith("echo")
+
+
+def test_a_missing_emulator_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told with the command that installs it; only tests for a board need it."""
+
+    def missing() -> str:
+        raise ToolError("`qemu-aarch64-static` is not on PATH", hint="install it")
+
+    monkeypatch.setattr(doctor, "run", Programs({**GOOD}))
+    monkeypatch.setattr(doctor, "readiness", lambda: iter(FOR_BOARDS))
+    monkeypatch.setattr(doctor, "find_qemu", missing)
+
+    qemu = {check.name: check for check in doctor.examine(tmp_path)}["qemu"]
+
+    assert (qemu.status, qemu.bad, qemu.fix) == ("missing", False, "install it")

@@ -26,6 +26,13 @@ def _words(schema: Any) -> set[str]:
     return set(schema) | {word for value in schema.values() for word in _words(value)}
 
 
+def _is_closed(section: dict[str, Any]) -> bool:
+    """Return whether a section refuses unknown keys, whatever its kind; a table of the user's own takes any."""
+    if "if" in section:
+        return _is_closed(section["then"]) and _is_closed(section["else"])
+    return section.get("additionalProperties") is False
+
+
 def test_the_schema_knows_and_explains_every_key() -> None:
     """Every section is there, closed to unknown keys, and its keys carry their docstrings."""
     schema = json.loads(schema_text(Project, "EdgeKit project"))
@@ -36,10 +43,7 @@ def test_the_schema_knows_and_explains_every_key() -> None:
     assert schema["required"] == ["project", "model", "input"]
     assert schema["properties"].keys() >= {"output", "test", "source", "decision", "sink"}
     assert stream["properties"]["window"]["description"] == "Length of one window in raw samples."
-    assert all(
-        item.get("additionalProperties", item.get("else", {}).get("additionalProperties")) is False
-        for item in _sections(schema)
-    )
+    assert all(_is_closed(item) for item in _sections(schema))
 
 
 def test_the_same_version_writes_the_same_schema() -> None:
@@ -82,13 +86,19 @@ def test_kind_chooses_the_keys() -> None:
 
 
 def test_a_source_needs_its_kind() -> None:
-    """A recording needs a path, standard input has none."""
+    """A recording needs a path, standard input has none, a serial port its own keys, a class its package."""
     section = json.loads(schema_text(Project, "x"))["properties"]["source"]
-
     assert section["required"] == ["kind"]
-    assert section["if"]["properties"] == {"kind": {"const": "stdin"}}
-    assert "path" not in section["then"]["properties"]
-    assert section["else"]["required"] == ["path"]
+
+    rules = {}
+    while "if" in section:
+        rules[json.dumps(section["if"]["properties"]["kind"])] = section["then"]
+        section = section["else"]
+    assert section["required"] == ["path"]
+    assert "path" not in rules['{"const": "stdin"}']["properties"]
+    assert rules['{"const": "serial"}']["required"] == ["port"]
+    (own,) = (rule for told_by, rule in rules.items() if "pattern" in told_by)
+    assert own["required"] == ["package"]
 
 
 def test_a_value_of_two_types_says_both() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.errors import ToolError
-from edgekit.process import Command, Running, replace, run
+from edgekit.process import Command, Running, follow, replace, run
 
 
 def test_a_command_prints_as_a_line_to_paste() -> None:
@@ -140,3 +140,46 @@ def _is_gone(pid: int) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+def test_lines_come_as_they_are_printed() -> None:
+    """Of both streams, in order, before the program has ended."""
+    script = (
+        "import sys, time\n"
+        "print('first', flush=True)\n"
+        "print('sécond', file=sys.stderr, flush=True)\n"
+        "input() if sys.stdin.read() else print('no input', flush=True)\n"
+        "time.sleep(0.2)\n"
+        "sys.exit(3)"
+    )
+    with Running(Command((sys.executable, "-c", script)), one_stream=True) as running:
+        process = Path(f"/proc/{running._process.pid}")
+        seen = [(line, process.exists()) for line in running.lines()]
+        finished = running.wait()
+
+    assert seen == [("first", True), ("sécond", True), ("no input", True)]
+    assert finished.returncode == 3
+
+
+def test_an_error_while_following_ends_the_program(tmp_path: Path) -> None:
+    """Whoever reads the lines may stop: nothing goes on behind its back."""
+    note = tmp_path / "pid"
+    script = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid())); print('x', flush=True); time.sleep(60)"
+
+    def stop(_line: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        follow(Command((sys.executable, "-c", script)), stop)
+
+    assert _is_gone(int(note.read_text()))
+
+
+def test_a_command_with_control_characters_is_shown_for_bash() -> None:
+    """They reach no terminal, and bash reads them as they were."""
+    command = Command(("printf", "%s", "a\x1fb'c\\d\n"), env={"FLAGS": "-C\x1fx y"})
+
+    shown = str(command)
+
+    assert shown.isprintable()
+    assert run(Command(("bash", "-c", shown))).stdout == "a\x1fb'c\\d\n"

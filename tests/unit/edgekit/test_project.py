@@ -146,7 +146,7 @@ def test_named_tensors_need_no_channels(tmp_path: Path) -> None:
         ("window = 128", "windw = 128", 12, "`input.windw` is an unknown key", "`window`"),
         ('path = "gait.onnx"', 'path = "g"\nwindow = 3', 7, "`model.window`", "belongs in [input]"),
         ("[decision]", "[decison]", 29, "section [decison] is unknown", "`decision`"),
-        ('version = "1.0.0"', 'version = "1"\n[budget]', 4, "section [budget] is unknown", None),
+        ('version = "1.0.0"', 'version = "1"\n[wifi]', 4, "section [wifi] is unknown", None),
         ("window = 128", "window = 0", 12, "`input.window` is 0: must be positive", None),
         ("window = 128", 'window = "128"', 12, '"128": must be a whole number', None),
         ("window = 128", "window = 1.5", 12, "1.5: must be a whole number", None),
@@ -251,3 +251,15 @@ def test_outside_of_a_project_there_is_a_hint(tmp_path: Path) -> None:
         find_project(tmp_path)
 
     assert "edgekit init" in str(caught.value.hint)
+
+
+def test_the_board_is_the_users_choice(tmp_path: Path) -> None:
+    """Without [deploy] there is none; its keys are checked as strictly as all others."""
+    section = '\n[deploy]\nboard = "raspberry-pi-4"\n'
+
+    (tmp_path / "edgekit.toml").write_text(GOOD)
+    assert Project.load(tmp_path).deploy.board is None
+    (tmp_path / "edgekit.toml").write_text(GOOD + section)
+    assert Project.load(tmp_path).deploy.board == "raspberry-pi-4"
+    error = _error(tmp_path, GOOD + section.replace("board", "bord"))
+    assert error.hint == "did you mean `board`?"

@@ -89,7 +89,19 @@ def test_work_is_shown_in_a_terminal_and_taken_away(monkeypatch: pytest.MonkeyPa
     with pytest.raises(ValueError, match="x"), Console().working("proving"):
         raise ValueError("x")
 
-    assert stream.shown() == "proving …\r\x1b[K"
+    assert stream.shown() == "\r\x1b[Kproving …\r\x1b[K"
+
+
+def test_progress_stays_in_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that were broken could not be taken away; what a tool calls its parts does not steer the terminal."""
+    stream = Terminal("utf-8")
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("COLUMNS", "20")
+
+    Console().draw("compiling \x1b[2J" + "x" * 50)
+    Console(quiet=True).draw("nothing")
+
+    assert stream.shown() == "\r\x1b[Kcompiling \\x1b[2Jxx"
 
 
 def test_work_is_silent_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:

@@ -112,7 +112,7 @@ def test_a_shifted_channel_is_named() -> None:
 
 def test_samples_that_min_and_max_refuse() -> None:
     """The share is given, the unit found."""
-    finding = out_of_range(ACCELERATION_G * 1000, 0.94, -4, 4)
+    finding = out_of_range(ACCELERATION_G * 1000, 0.94, np.full(3, -4.0), np.full(3, 4.0))
 
     assert finding.message.startswith("94% of samples")
     assert "mg and g" in str(finding.hint)
