@@ -22,6 +22,12 @@ RATE_TOLERANCE = 0.05
 """A measured rate that is further from `rate_hz` is worth a note."""
 
 
+def longest_gap_s(rate_hz: float, max_gap_s: float | None, jitter_s: float = JITTER_S) -> float:
+    """Return the longest wait between two samples that is no gap."""
+    period_s = 1 / rate_hz
+    return max_gap_s or max(GAP_PERIODS * period_s, period_s + jitter_s)
+
+
 class Arrival(NamedTuple):
     """When the bytes of one read came, on the monotonic clock."""
 
@@ -41,9 +47,11 @@ class Arrivals:
     ) -> None:
         self._nominal_hz = rate_hz
         self._period_s = 1 / rate_hz
-        self._longest_s = max_gap_s or max(GAP_PERIODS * self._period_s, self._period_s + jitter_s)
+        self._longest_s = longest_gap_s(rate_hz, max_gap_s, jitter_s)
         self.start_s = 0.0
         """Time of the first sample of the last read."""
+        self.within = False
+        """Whether the last read found a gap somewhere among its samples: nobody knows before which of them."""
         self.gaps = 0
         self.longest_gap_s = 0.0
         self._last_s: float | None = None
@@ -63,20 +71,27 @@ class Arrivals:
         if not count:
             return False
         first_s, done_s, prompt = arrival
-        start_s = min(first_s, done_s - (count - 1) * self._period_s)
+        period_s = self._period_s
+        latest_s = done_s - (count - 1) * period_s
+        start_s = min(first_s, latest_s)
+        if not prompt and self._last_s is not None:
+            # When the first came nobody saw: a period after the last, unless their number says otherwise.
+            start_s = min(max(self._last_s + period_s, latest_s - 2 * period_s), latest_s)
         gap = False
         if self._last_s is not None:
             waited_s = start_s - self._last_s
             # Of one that may have come earlier only this is known: all of them came since the last.
-            surely_s = waited_s if prompt else done_s - self._last_s - count * self._period_s
+            surely_s = waited_s if prompt else done_s - self._last_s - count * period_s
             gap = surely_s > self._longest_s
             if gap:
+                waited_s = max(waited_s, surely_s)
                 self.gaps += 1
                 self.longest_gap_s = max(self.longest_gap_s, waited_s)
                 self._end_measuring()
             start_s = max(start_s, self._last_s)
+        self.within = gap and not prompt
         self.start_s = start_s
-        self._last_s = max(start_s, min(start_s + (count - 1) * self._period_s, done_s))
+        self._last_s = max(start_s, min(start_s + (count - 1) * period_s, done_s))
         self._measure(done_s, count)
         return gap
 

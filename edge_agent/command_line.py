@@ -246,4 +246,9 @@ def _report(error: EdgeKitError) -> None:
     if error.hint:
         lines.append(f"hint: {error.hint}")
     if sys.stderr is not None:  # a service may run without
-        sys.stderr.write("\n".join(lines) + "\n")
+        # A key of a settings file, or what a user's class says, must not steer the terminal nor forge a line.
+        sys.stderr.write("".join(f"{_printable(line)}\n" for line in lines))
+
+
+def _printable(text: str) -> str:
+    return "".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in text)

@@ -213,7 +213,7 @@ class Delivery:
         """Wait for work and do it; return whether there may be more."""
         with self._lock:
             if not (self._beat or self._document is not None or self._closing):
-                self._work.wait(TICK_S)
+                self._work.wait(TICK_S if self._ticks else None)  # who has nothing to do sleeps
             predictions, self._predictions = list(self._predictions), deque()
             events, self._events = list(self._events), deque()
             beat, self._beat = self._beat, False

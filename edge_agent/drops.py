@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from edge_agent.records import SampleCounts
 
 
+AROUND_GAP = "around_gap"
+"""Reason of samples that came with a gap among them, nobody knows where."""
+
+
 class Drops:
     """Counts what is dropped in `counts`, and remembers an example of each reason."""
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from edge_agent.arrivals import JITTER_S, Arrivals
 from edge_agent.blocks import BLOCK_SAMPLES, BlockBuilder
 from edge_agent.calibration import Calibrator
-from edge_agent.drops import Drops
+from edge_agent.drops import AROUND_GAP, Drops
 from edge_agent.records import SampleCounts
 from edge_agent.value_checks import ValueChecks
 
@@ -63,7 +63,10 @@ class FrameSegmenter:
                 )
                 self._restart("bad")
             count = len(run.values) // self._channels
-            self._take_run(run.values, count, position + run.lost)
+            if self._arrivals.within:
+                self._drop_run(count)
+            else:
+                self._take_run(run.values, count, position + run.lost)
             position += run.lost + count
         self._blocks.end()
         yield from self._blocks.take()
@@ -100,6 +103,13 @@ class FrameSegmenter:
             return
         for offset, sample in enumerate(zip(*columns)):  # noqa: B905 (columns of one array)
             self._take_sample(list(sample), self._arrivals.time_of(position + offset))
+
+    def _drop_run(self, count: int) -> None:
+        """Leave out samples among which a gap is, nobody knows where: they are in no window."""
+        self.counts.read += count
+        what = f"frame {self.counts.read}: what came with it came late or not at all"
+        self._drops.add(AROUND_GAP, what, count)
+        self._restart("gap")
 
     def _take_sample(self, values: list[float], time_s: float) -> None:
         self.counts.read += 1

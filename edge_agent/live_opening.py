@@ -22,7 +22,7 @@ from edge_agent.columns import (
     names_all,
     read_row,
 )
-from edge_agent.errors import DataError
+from edge_agent.errors import DataError, EdgeKitError
 from edge_agent.opening import LONGEST_START, header_names, is_text, object_names, pair_names
 from edge_agent.rows import COMMA_NUMBER, CsvRows, RowError
 
@@ -86,6 +86,14 @@ class LiveOpening:
             return self._take_numbers(numbers)
         self._heading = line
         return self._refuse_last() + self._refuse(row, line)
+
+    def renamed(self, line: str) -> tuple[Layout, Rows] | None:
+        """Return how to read on after a header that came between the rows; None if the line is none of use."""
+        try:
+            opened = self._named(line)
+        except EdgeKitError:
+            return None
+        return None if opened is None or opened[2] else opened[:2]
 
     def finish(self) -> Settled:
         """Return what is settled as nothing more comes."""

@@ -45,6 +45,8 @@ SECRETS = ("password", "token", "secret", "key", "username")
 
 DEVICE_MARKS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 LONGEST_DEVICE = 64
+LARGEST_BYTES = 1 << 18
+"""A file that is larger would fill the memory of a small board before anybody could say what is wrong with it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,8 +144,15 @@ class _Overlay:
         for name in section:
             place = places[name]
             keys = SINK_KEYS[sinks[place].kind]
+            self._check_texts(f"sink.{name}", section[name], keys)
             sinks[place] = self._laid(sinks[place], f"sink.{name}", keys, section[name])
         return tuple(sinks)
+
+    def _check_texts(self, key: str, section: Any, keys: tuple[str, ...]) -> None:
+        """Refuse what is no text by its key: the schema would show the value, which may be a secret."""
+        for name, value in _object(section, key, self._where).items():
+            if name in keys and value is not None and not isinstance(value, str):
+                raise self._refusal(f"{key}.{name}", "must be a string")
 
     def _calibration(self, channels: tuple[str, ...]) -> Calibration:
         key = "calibration"
@@ -225,7 +234,14 @@ def _object(value: Any, key: str, where: str) -> dict[str, Any]:
 
 def _read_text(path: Path, *, needed: bool) -> str | None:
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            data = file.read(LARGEST_BYTES + 1)
+        if len(data) > LARGEST_BYTES:
+            raise ConfigError(
+                f"`{path}` is larger than {LARGEST_BYTES >> 10} KiB: it holds no settings of a device",
+                hint='write them anew: `{"device": "…"}`',
+            )
+        return data.decode("utf-8")
     except FileNotFoundError:
         if not needed:
             return None

@@ -138,7 +138,7 @@ class Supervised:
         self,
         command: Sequence[str],
         *,
-        kind: str = "uplink",
+        kind: str = "uplink_process",  # `uplink` in the status is what it reports itself
         backoff: Backoff | None = None,
         start: Callable[[Sequence[str]], Child] = Child,
     ) -> None:

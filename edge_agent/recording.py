@@ -9,6 +9,7 @@ the length of the recording.
 
 from __future__ import annotations
 
+import math
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,11 +65,12 @@ class RecordingParser:
         self._rows: Rows | None = None
         self._header: str | None = None
         """Of a live source, the line that named the columns: a sensor that restarts says it again."""
-        self._opening: Opening = (
-            LiveOpening(stream.channels, columns, where, patient=patient)
-            if live
-            else FileOpening(stream.channels, columns, where)
+        self._renamed = 0
+        """How often a live source has named its columns anew, and otherwise."""
+        self._live_opening = (
+            LiveOpening(stream.channels, columns, where, patient=patient) if live else None
         )
+        self._opening: Opening = self._live_opening or FileOpening(stream.channels, columns, where)
         self._segments = Segmenter(
             stream, live=live, block_samples=block_samples, calibration=calibration
         )
@@ -118,7 +120,13 @@ class RecordingParser:
     def notes(self) -> tuple[str, ...]:
         """What the user should know about how the recording was read: one sentence each."""
         of_layout = self.layout.notes if self.layout else ()
-        return (*of_layout, *(self._rows.notes if self._rows else ()), *self._segments.notes)
+        renamed = (
+            (f"the columns were named anew while it ran, last as `{self._header}`",)
+            if self._renamed
+            else ()
+        )
+        of_rows = self._rows.notes if self._rows else ()
+        return (*of_layout, *renamed, *of_rows, *self._segments.notes)
 
     @property
     def rate_hz_measured(self) -> float | None:
@@ -187,7 +195,23 @@ class RecordingParser:
             sample = rows.read(line)
         except RowError as error:
             sample = error
-        self._segments.add(row, sample)
+        # A header has no number where the channels are; only lines that are of no use are looked at twice.
+        useless = isinstance(sample, RowError) or all(map(math.isnan, sample[0]))
+        if not (useless and self._rename(line)):
+            self._segments.add(row, sample)
+
+    def _rename(self, line: str) -> bool:
+        """Take a line that names all columns, should it be one: the sensor that is plugged in now has another program."""
+        found = self._live_opening.renamed(line) if self._live_opening else None
+        if found is None:
+            return False
+        layout, rows = found
+        if self.layout is None or layout.names != self.layout.names:
+            self.layout, self._rows = layout, rows
+            self._segments.change(layout)
+            self._renamed += 1
+        self._header = line
+        return True
 
 
 class RecordingReader:

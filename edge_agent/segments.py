@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from edge_agent.arrivals import RATE_TOLERANCE, Arrivals
 from edge_agent.blocks import BLOCK_SAMPLES, BlockBuilder
 from edge_agent.calibration import Calibrator
-from edge_agent.drops import Drops
+from edge_agent.drops import AROUND_GAP, Drops
 from edge_agent.records import SampleCounts
 from edge_agent.rows import RowError
 from edge_agent.timing import CALIBRATION_SAMPLES, Timeline, calibrate
@@ -81,16 +81,27 @@ class Segmenter:
         self._arrivals: Arrivals | None = None
         self._arrived_from = 0
         """How many rows had been read before the last read."""
+        self._torn = False
+        """Whether a gap is among the rows of the last read, nobody knows where: they are in no window."""
 
     def use(self, layout: Layout) -> None:
-        """Take the layout; must come before the first row."""
+        """Take the layout, before the first row."""
         self._layout = layout
         self._grouped = layout.group is not None
         self._labelled = layout.label is not None
         if layout.time is not None or (self._grouped and not layout.group_named):
             self._waiting = []
         if layout.time is not None:
-            self._arrivals = None
+            self._arrivals, self._torn = None, False
+
+    def change(self, layout: Layout) -> None:
+        """Take another layout between two rows: another clock, and another segment."""
+        if self._waiting:
+            self._calibrate()
+        self._interrupt("gap")
+        self._timeline = self._waiting = None
+        self._time_note = self._group_note = None
+        self.use(layout)
 
     def arrived(self, arrival: Arrival, rows: int) -> None:
         """Note when the next rows of a live source came; rows with a time of their own know better."""
@@ -101,6 +112,7 @@ class Segmenter:
         self._arrived_from = self.counts.read
         if self._arrivals.arrive(arrival, rows):
             self._restart("gap")
+        self._torn = self._arrivals.within
 
     def interrupt(self) -> None:
         """Note that the line was cut: the next row begins a segment."""
@@ -255,6 +267,10 @@ class Segmenter:
             if separated:
                 self._restart(separated)
             time_s = tick * timeline.scale.unit_s
+        if self._torn:
+            self._drops.add(AROUND_GAP, f"row {row}: what came with it came late or not at all")
+            self._restart("gap")
+            return
         if self._calibrator is not None:
             self._calibrator.correct(values)
         finding = self._checks.check(values)

@@ -19,6 +19,7 @@ from edge_agent.config import (
     SerialSource,
 )
 from edge_agent.config.sinks import CommandSink, JsonlSink, MqttSink
+from edge_agent.errors import ConfigError
 from edge_agent.overlay import FOLDER as SETTINGS
 
 RELEASES = Path("/opt/edgekit")
@@ -28,6 +29,7 @@ WATCHDOG_S = 30
 HARD_LIMIT_FACTOR = 1.15
 """The kernel reclaims and slows at the budget; it kills at so much more."""
 FALLBACK_UPLINK_MIB = 64
+UPLINK = "-uplink"
 CREDENTIAL = "credential:"
 USB_SERIAL = ("char-ttyUSB", "char-ttyACM")
 SERIAL = (*USB_SERIAL, "char-ttyAMA", "char-ttyS", "char-ttyTHS")
@@ -51,8 +53,13 @@ def units(
     """
     Return the units of an app, with this device's settings already in `agent`.
 
-    The release lies in /opt/edgekit/<app>/current; `user` owns state and processes; `python` is the interpreter.
+    Raises ConfigError for a name that would be taken twice. The release lies in /opt/edgekit/<app>/current; `user` owns state and processes; `python` is the interpreter.
     """
+    if agent.name.endswith(UPLINK):
+        raise ConfigError(
+            f"the name `{agent.name}` ends in `{UPLINK}`: its unit would be the uplink of `{agent.name.removesuffix(UPLINK)}`",
+            hint="change `name` under [project] in edgekit.toml",
+        )
     found = [_agent_unit(agent, user, python)]
     if has_uplink(agent):
         found.append(_uplink_unit(agent, user, python))
@@ -73,7 +80,7 @@ def service_name(app: str) -> str:
 
 def uplink_name(app: str) -> str:
     """Return the name of the uplink's unit."""
-    return f"edgekit-{app}-uplink.service"
+    return f"edgekit-{app}{UPLINK}.service"
 
 
 def slice_name(app: str) -> str:
@@ -271,7 +278,13 @@ def _is_on(agent: AgentConfig, family: str) -> bool:
 def _written(agent: AgentConfig) -> tuple[str, ...]:
     """Return the folders of sinks outside of the state folder; one that is missing is no reason not to start."""
     folders = {Path(sink.path).parent for sink in agent.sinks if isinstance(sink, JsonlSink)}
-    return tuple(sorted(f'"-{folder}"' for folder in folders if folder.is_absolute()))
+    return tuple(sorted(_quoted(f"-{folder}") for folder in folders if folder.is_absolute()))
+
+
+def _quoted(word: str) -> str:
+    r"""Return a word as systemd reads it in a list: `\` and `"` would end it, or mean something."""
+    escaped = word.replace("\\", r"\\").replace('"', r"\"")
+    return f'"{escaped}"'
 
 
 def _credentials(agent: AgentConfig) -> tuple[str, ...]:

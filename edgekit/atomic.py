@@ -19,6 +19,8 @@ def write_file(path: Path, data: bytes) -> None:
     """
     if not path.name or path.is_dir():
         raise EdgeKitError(f"cannot write `{path}`: it is a folder", hint="name a file in it")
+    if path.exists() and not path.is_file():  # a rename would put the file in a device's place
+        raise EdgeKitError(f"cannot write `{path}`: it is no regular file", hint="name another one")
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,5 +32,11 @@ def write_file(path: Path, data: bytes) -> None:
             beside.replace(path)
         finally:
             beside.unlink(missing_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        between = next((parent for parent in path.parents if parent.is_file()), path.parent)
+        raise EdgeKitError(
+            f"cannot write `{path}`: `{between}` is a file, no folder",
+            hint=f"move `{between}` away, or name another place",
+        ) from error
     except OSError as error:
         raise EdgeKitError(f"cannot write `{path}`: {error.strerror or error}") from error

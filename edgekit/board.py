@@ -20,6 +20,8 @@ from edgekit.errors import ConfigError
 from edgekit.resources import data_folder
 
 HOST = "host"
+GENERIC_CPU = "generic"
+"""The `target-cpu` whose code every CPU of its architecture runs."""
 _ANY_AARCH64 = "aarch64-linux"
 
 _VERSION = r"\d{1,4}\.\d{1,4}"

@@ -18,6 +18,7 @@ from edge_agent.config import Columns
 from edge_agent.errors import EdgeKitError
 from edge_agent.number import read_number
 from edge_agent.opening import header_names, is_text, pair_names
+from edge_agent.rows import COMMA_NUMBER
 from edgekit.sniff_frames import Frames, find_cobs, find_synced
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ def _frames(found: Frames | None, kind: Literal["cobs", "binary"]) -> Heard | No
 
 def _text(data: bytes) -> Heard | None:
     """Return what lines are; the first may be half of one, the last is not whole yet."""
-    lines = [line.strip() for line in data.decode("utf-8", "replace").split("\n")[1:-1]]
+    text = data.decode("utf-8", "replace").replace("\r", "\n")  # old instruments send CR alone
+    lines = [line.strip() for line in text.split("\n")[1:-1]]
     lines = [line for line in lines if line]
     printable = [line for line in lines if is_text(line)]
     if len(printable) < max(LEAST_LINES, ALIKE_SHARE * len(lines)):
@@ -120,7 +122,7 @@ def _pairs(lines: Sequence[str]) -> Heard | None:
 def _rows(lines: Sequence[str]) -> Heard | None:
     best: tuple[int, str, int, list[list[str]]] | None = None
     for delimiter in DELIMITERS:
-        rows = [_fields(line, delimiter) for line in lines]
+        rows = [_with_points(_fields(line, delimiter), delimiter) for line in lines]
         rows = [row for row in rows if all_numbers(row)]
         widths = [len(row) for row in rows]
         if not widths:
@@ -182,7 +184,7 @@ def _named(kind: Format, numbers: dict[str, float], count: int) -> Heard | None:
 def _header(lines: Sequence[str], delimiter: str, width: int) -> str | None:
     """Return the line that names as many columns as there are."""
     for line in lines:
-        names = [name.strip() for name in _fields(line, delimiter)]
+        names = [name.strip() for name in _with_points(_fields(line, delimiter), delimiter)]
         if len(names) != width or all_numbers(names) or len(set(names)) < width or not all(names):
             continue
         if not any(all_numbers([name]) for name in names) and header_names(line, ()).names:
@@ -195,6 +197,14 @@ def _fields(line: str, delimiter: str) -> list[str]:
         return read_row(line, delimiter)
     except csv.Error:  # quotes that make no sense of this delimiter
         return []
+
+
+def _with_points(fields: list[str], delimiter: str) -> list[str]:
+    """Return fields with decimal points for decimal commas, as the agent reads them where no comma delimits."""
+    if delimiter == ",":
+        return fields
+    texts = [field.strip() for field in fields]
+    return [text.replace(",", ".") if COMMA_NUMBER.fullmatch(text) else text for text in texts]
 
 
 def _is_clock(values: Sequence[float]) -> bool:

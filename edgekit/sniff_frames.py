@@ -53,8 +53,8 @@ def find_cobs(data: bytes) -> Frames | None:
 
 
 def find_synced(data: bytes) -> Frames | None:
-    """Find frames of one length that begin with the same two bytes; only the last of the data is looked at."""
-    data = data[-LOOKED_AT_BYTES:]
+    """Find frames of one length that begin with the same two bytes: by the last of the data, then in all of it."""
+    captured, data = data, data[-LOOKED_AT_BYTES:]
     for length in range(3, LONGEST_FRAME + 1):
         count = len(data) // length
         if count < LEAST_FRAMES:
@@ -70,7 +70,7 @@ def find_synced(data: bytes) -> Frames | None:
         sync = _two(data, begin, length)
         if not any(sync):
             continue
-        return _synced(data, sync, length)
+        return _synced(captured, sync, length)
     return None
 
 

@@ -14,6 +14,7 @@ _URL = re.compile(
 )
 CREDENTIAL = "credential:"
 """What a file of a secret begins with that systemd passes on."""
+_CREDENTIAL_NAME = re.compile(r"[A-Za-z0-9_.-]{1,200}")
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _PLACEHOLDERS = ("name", "device", "type", "event")
@@ -128,6 +129,8 @@ class MqttSink:
             matched is not None and 0 < int(matched["port"] or 1) < 1 << 16,
             f"`url` is `{self.url}`: must be `mqtt://host`, `mqtts://host`, each with `:port` or without",
         )
+        for name in ("password_file", "ca_file", "cert_file", "key_file"):
+            _check_credential(name, getattr(self, name))
         for name in ("topic", "status_topic"):
             _check_topic(name, getattr(self, name))
         check(
@@ -159,6 +162,16 @@ class MqttSink:
         scheme = matched["scheme"]
         return Broker(
             matched["host"].strip("[]"), int(matched["port"] or _PORTS[scheme]), scheme == "mqtts"
+        )
+
+
+def _check_credential(key: str, file: str | None) -> None:
+    """Raise ValueError for a credential that could not stand in a unit, or be a file's name."""
+    if file is not None and file.startswith(CREDENTIAL):
+        name = file.removeprefix(CREDENTIAL)
+        check(
+            _CREDENTIAL_NAME.fullmatch(name) is not None and name.strip(".") != "",
+            f"`{key}` is `{file}`: the name of a credential has letters, digits, `_`, `-` and `.`",
         )
 
 

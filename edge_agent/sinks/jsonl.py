@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import stat
@@ -13,6 +14,7 @@ from edge_agent.records import event_to_json, prediction_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from io import FileIO
     from pathlib import Path
 
     from edge_agent.records import Event, Prediction
@@ -26,7 +28,8 @@ class JsonlSink:
     Appends to a file; what a block brought is handed to the kernel before the next block.
 
     A file that has reached `rotate_bytes` becomes `path.1`, the one before it `path.2`, as far as `path.<keep>`; a line is never cut in
-    two. Raises EdgeKitError when the file cannot be opened or written; the next write tries again.
+    two. A file that somebody has moved or removed is begun anew. Raises EdgeKitError when the file cannot be opened or
+    written; the next write tries again.
     """
 
     kind = "jsonl"
@@ -44,15 +47,9 @@ class JsonlSink:
         self._rotate_bytes = rotate_bytes
         self._keep = keep
         try:
-            if path.exists() and not _never_blocks(path):
-                raise EdgeKitError(
-                    f"cannot write to `{path}`: it is {'a folder' if path.is_dir() else 'no regular file'}",
-                    hint="set the `path` of the sink to a file",
-                )
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._torn = _ends_in_a_line(path)
+            self._torn = False
             """Whether the file ends within a line: then the next one begins on a fresh line."""
-            self._file = path.open("ab", buffering=0)
+            self._file = self._open()
         except OSError as error:
             raise self._failure(error) from None
 
@@ -69,14 +66,47 @@ class JsonlSink:
             for document in documents
         )
         try:
+            self._find_again()
             self._append(lines.encode("utf-8", "backslashreplace"))
             self._rotate()
         except OSError as error:
             raise self._failure(error) from None
 
     def close(self) -> None:
-        """Close the file."""
+        """Have what was written on the disk, and close the file. Raises EdgeKitError when the disk does not take it."""
+        if self._file.closed:
+            return
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            if error.errno not in {
+                errno.EINVAL,
+                errno.EROFS,
+            }:  # what cannot be synced: a pipe, /dev/null
+                raise self._failure(error) from None
+        finally:
+            self._file.close()
+
+    def _open(self) -> FileIO:
+        if self._path.exists() and not _never_blocks(self._path):
+            raise EdgeKitError(
+                f"cannot write to `{self._path}`: it is {'a folder' if self._path.is_dir() else 'no regular file'}",
+                hint="set the `path` of the sink to a file",
+            )
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._torn = _ends_in_a_line(self._path)
+        return self._path.open("ab", buffering=0)
+
+    def _find_again(self) -> None:
+        """Open the file anew if the one at its path is another one, or none: what is written to it is seen by nobody."""
+        try:
+            if os.path.samestat(self._path.stat(), os.fstat(self._file.fileno())):
+                return
+        except FileNotFoundError:
+            pass
+        fresh = self._open()
         self._file.close()
+        self._file = fresh
 
     def _append(self, data: bytes) -> None:
         left = memoryview(b"\n" + data if self._torn else data)
@@ -100,9 +130,7 @@ class JsonlSink:
             FileNotFoundError
         ):  # moved already, when the new one could not be opened
             self._path.replace(self._numbered(1))
-        fresh = self._path.open("ab", buffering=0)
-        self._file.close()
-        self._file = fresh
+        self._find_again()
 
     def _numbered(self, number: int) -> Path:
         return self._path.with_name(f"{self._path.name}.{number}")

@@ -16,13 +16,15 @@ import importlib
 import sys
 import time
 from array import array
-from itertools import chain
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, cast
 
 from edge_agent.arrivals import PROMPT_S, Arrival
 from edge_agent.errors import ConfigError, DataError, EdgeKitError
 from edge_agent.frame_segments import FrameSegmenter
-from edge_agent.records import Block
+from edge_agent.records import Block, SampleCounts
 from edge_agent.sources.framing import Run
 
 if TYPE_CHECKING:
@@ -31,13 +33,15 @@ if TYPE_CHECKING:
 
     from edge_agent.config import Calibration, Stream
     from edge_agent.config import PluginSource as Configuration
-    from edge_agent.records import SampleCounts
     from edge_agent.sources import Source
     from edge_agent.stop import Stop
 
 BEAT_S = 0.05
 """Samples of so long are handed over together."""
 BEAT_SAMPLES = 256
+FAILURES = (Exception, SystemExit)
+"""What a class may raise: with `sys.exit` it must not end the agent as if all were well."""
+LONGEST_TEXT = 200
 
 
 def open_plugin(
@@ -55,6 +59,7 @@ def open_plugin(
     """
     made = _make(_load(source, folder), stream, source)
     if callable(getattr(made, "blocks", None)):
+        _check_source(made, source.kind)
         return cast("Source", _GuardedSource(made, source.kind, 4 * len(stream.channels)))
     if not callable(getattr(made, "samples", None)):
         raise ConfigError(
@@ -142,20 +147,25 @@ class SampleSource:
             yield from self._plugin.samples()
         except EdgeKitError:
             raise
-        except Exception as error:
+        except FAILURES as error:
             raise _failure(self._kind, error) from error
 
     def _checked(self, sample: Sequence[float]) -> list[float]:
         try:
-            values = [float(value) for value in sample]
-        except (TypeError, ValueError) as error:
+            if isinstance(sample, (str, bytes, Mapping, AbstractSet)):
+                raise TypeError("its parts have no order, or are no numbers")
+            # One more than there may be: a generator could go on for ever.
+            values = [float(value) for value in islice(sample, self._channels + 1)]
+        except FAILURES as error:
             raise DataError(
-                f"`{self._kind}` yielded `{str(sample)[:60]}`, which is no sequence of numbers: {error}",
+                f"`{self._kind}` yielded `{_shown(sample)}`, which is no sequence of numbers: {_told(error)}",
                 hint="yield one number a channel, or None while there is nothing",
             ) from None
         if len(values) != self._channels:
+            few = len(values) < self._channels
+            count = len(values) if few else f"more than {self._channels}"
             raise DataError(
-                f"`{self._kind}` yielded {len(values)} numbers for {self._channels} channels",
+                f"`{self._kind}` yielded {count} numbers for {self._channels} channels",
                 hint="yield one number for each of `[input] channels`, in order",
             )
         return values
@@ -191,17 +201,35 @@ class _GuardedSource:
             for block in self._made.blocks(stop):
                 if block is not None and (
                     not isinstance(block, Block)
+                    or not isinstance(cast("object", block.samples), bytes)
                     or len(block.samples) != block.count * self._sample_bytes
                 ):
-                    raise DataError(  # noqa: TRY301 (passes through as it is)
+                    raise DataError(
                         f"`{self._kind}` yielded what is no block of `count` samples of {self._sample_bytes} bytes",
                         hint="yield `edge_agent.records.Block`s of float32 `[count, channel]`, or None",
                     )
                 yield block
         except EdgeKitError:
             raise
-        except Exception as error:
+        except FAILURES as error:
             raise _failure(self._kind, error) from error
+
+
+def _check_source(made: Any, kind: str) -> None:
+    """Raise ConfigError for a class with `blocks` that lacks something else that every source has."""
+    for name in ("counts", "state", "notes", "rate_hz_measured"):
+        try:
+            found = getattr(made, name)
+        except FAILURES as error:
+            raise ConfigError(
+                f"`{kind}` has `blocks` but no `{name}`: {_told(error)}",
+                hint="give it all that `edge_agent.sources.Source` has, or a method `samples` and nothing else",
+            ) from None
+        if name == "counts" and not isinstance(found, SampleCounts):
+            raise ConfigError(
+                f"`{kind}` has `counts` of type `{type(found).__name__}`",
+                hint="let it be one `edge_agent.records.SampleCounts` for the whole run",
+            )
 
 
 def _load(source: Configuration, folder: Path) -> Any:
@@ -218,7 +246,7 @@ def _load(source: Configuration, folder: Path) -> Any:
             hint=f"`package` is `{source.package}`: name the folder (or file) of `{module_name.partition('.')[0]}`, "
             "and use nothing but the standard library and what lies in it",
         ) from None
-    except Exception as error:
+    except FAILURES as error:
         raise ConfigError(
             f"`{source.kind}` cannot be imported: {_told(error)}",
             hint=f"look at `{source.package}`",
@@ -237,17 +265,25 @@ def _make(found: Any, stream: Stream, source: Configuration) -> Any:
         return found(stream, dict(source.options))
     except EdgeKitError:
         raise
-    except Exception as error:
+    except FAILURES as error:
         raise ConfigError(
             f"`{source.kind}` could not be made: {_told(error)}",
             hint="it is called with the stream and with `[source.options]` as a dict",
         ) from error
 
 
-def _failure(kind: str, error: Exception) -> DataError:
+def _failure(kind: str, error: BaseException) -> DataError:
     return DataError(f"`{kind}` failed: {_told(error)}", hint="`-v` shows where")
 
 
-def _told(error: Exception) -> str:
-    text = str(error)
-    return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__
+def _told(error: BaseException) -> str:
+    text = _shown(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _shown(value: object) -> str:
+    """Return the beginning of a foreign object's text, which may fail as well."""
+    try:
+        return str(value)[:LONGEST_TEXT]
+    except FAILURES:
+        return f"a {type(value).__name__}"

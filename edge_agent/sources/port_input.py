@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Protocol
 
 from edge_agent.config.frame import frame_struct
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from edge_agent.records import Block, SampleCounts
     from edge_agent.sources.framing import Decoder
 
+_LINE_END = re.compile(rb"[\n\r]")
+"""Old instruments end their lines with CR alone."""
 QUIET_S = 0.25
 """After so long without a byte a line begins: a sensor that starts up, or one that sends now and then."""
 SUSPICIOUS_BYTES = 2048
@@ -153,8 +156,9 @@ class TextInput:
         """Take what one read has brought. Raises DataError when the lines are of something else than the channels."""
         self._bytes += len(data)
         if self._inside_line and arrival.first_s - self._last_s < QUIET_S:
-            _, end, data = data.partition(b"\n")
-            self._inside_line = not end
+            _, *rest = _LINE_END.split(data, maxsplit=1)
+            self._inside_line = not rest
+            data = rest[0] if rest else b""
         else:
             self._inside_line = False
         self._last_s = arrival.done_s

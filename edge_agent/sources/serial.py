@@ -6,11 +6,12 @@ A port that is not there is a state, `absent`, and no failure: cables are pulled
 
 from __future__ import annotations
 
+import math
 import select
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from edge_agent.arrivals import JITTER_S, PROMPT_S, Arrival
+from edge_agent.arrivals import JITTER_S, PROMPT_S, RATE_TOLERANCE, Arrival, longest_gap_s
 from edge_agent.backoff import Backoff
 from edge_agent.sources.port_input import port_input
 from edge_agent.sources.serial_port import PortError, SerialPort
@@ -29,11 +30,13 @@ LONGEST_RETRY_S = 1.0
 SILENCE_S = 2.0
 """After so long without a byte the source is waiting, unless its samples are further apart."""
 BEAT_S = 0.05
-"""Bytes are gathered for so long at most: waking up for each sample would cost more than reading it."""
-STAMPED_BEAT_S = 0.25
-"""The same for samples that carry their own time."""
+"""After the first byte bytes are gathered for so long at most: waking up for each sample costs more than reading it."""
+LONGEST_BEAT_S = 0.25
+"""So long at most where the next window is further away, and where it does not matter when a sample is read."""
 HOP_SHARE = 0.25
-"""A prediction is late by no more than so much of a hop."""
+"""After the first byte for so much of a hop at most."""
+MARGIN_S = 0.005
+"""A window's last sample is read so much later than it is due, half a period at most: too early is another waking up."""
 SETTLE_S = 0.02
 """After a pause, what belongs together may still be on its way."""
 GATHERED_BYTES = 2048
@@ -77,8 +80,15 @@ class SerialSource:
         self._input = port_input(stream, source, calibration, header)
         self._open_port = open_port
         self._clock = clock
+        self._rate_hz = stream.rate_hz
         self._period_s = period_s = 1 / stream.rate_hz
-        self._share_s = HOP_SHARE * stream.hop * period_s
+        self._window, self._hop = stream.window, stream.hop
+        self._margin_s = min(MARGIN_S, period_s / 2)
+        self._segment_samples = 0
+        # No gap can be among what is gathered after the first byte.
+        self._share_s = min(
+            HOP_SHARE * stream.hop * period_s, longest_gap_s(stream.rate_hz, stream.max_gap_s)
+        )
         self._silence_s = max(SILENCE_S, 2 * period_s)
         self.state = "waiting"
         self._port: Port | None = None
@@ -146,6 +156,8 @@ class SerialSource:
                 made = False
                 for block in self._input.feed(data, arrival):
                     made = True
+                    self._segment_samples *= not block.begin
+                    self._segment_samples += block.count
                     yield block
                     if stop.requested:  # the rest stays pending
                         break
@@ -159,11 +171,15 @@ class SerialSource:
     def _read(self, port: Port, stop: Stop) -> tuple[bytes, Arrival]:
         """Wait for bytes for a moment; return them, and when they came."""
         asked_s = self._clock()
-        beat_s = self._gather_s(STAMPED_BEAT_S)
-        if self._input.stamped and self.state == "running" and beat_s > 2 * self._period_s:
-            # When it is read does not matter: one waking up does for many samples.
+        beat_s = self._beat_s(asked_s) if self._is_regular else 0.0
+        if beat_s > 2 * self._period_s:
+            # When each came shows by their time, or by their number: one waking up does for many samples.
             stop.wait(beat_s)
-            return self._taken(port, asked_s, asked_s)
+            data, arrival = self._taken(port, asked_s, asked_s)
+            if self._is_short(data, arrival.done_s - asked_s):
+                late, arrival = self._await_late(port, stop, arrival)
+                data += late
+            return data, arrival
         readable, _, _ = select.select([port.fileno(), stop.fileno()], [], [], HEARTBEAT_S)
         first_s = self._clock()
         if port.fileno() not in readable or stop.requested:
@@ -171,13 +187,54 @@ class SerialSource:
                 self.state = "waiting"
             return b"", Arrival(first_s, first_s)
         quiet_s = first_s - self._last_read_s
-        stop.wait(max(self._gather_s(BEAT_S), SETTLE_S if quiet_s > JITTER_S else 0.0))
+        rest_s = (self._missing - 1) * self._period_s + self._margin_s
+        gather_s = min(BEAT_S, self._share_s, self._fill_s, rest_s)
+        stop.wait(max(gather_s, SETTLE_S if quiet_s > JITTER_S else 0.0))
         return self._taken(port, asked_s, first_s)
 
-    def _gather_s(self, longest_s: float) -> float:
-        """Return for how long bytes may gather."""
-        fill_s = GATHERED_BYTES / self._bytes_per_s if self._bytes_per_s else longest_s
-        return min(longest_s, self._share_s, fill_s)
+    @property
+    def _is_regular(self) -> bool:
+        """Whether samples come as the rate says, or say themselves when they were taken."""
+        if self.state != "running":
+            return False
+        rate_hz = self._input.rate_hz_measured
+        return self._input.stamped or (
+            rate_hz is not None and abs(rate_hz / self._rate_hz - 1) <= RATE_TOLERANCE
+        )
+
+    def _beat_s(self, now_s: float) -> float:
+        """Return how long no sample need be read: until a window can be full, in equal parts where that is far away."""
+        rate_hz = self._input.rate_hz_measured or self._rate_hz
+        due_s = self._last_read_s + self._missing / rate_hz + self._margin_s - now_s
+        return min(due_s / math.ceil(due_s / LONGEST_BEAT_S), self._fill_s) if due_s > 0 else 0.0
+
+    @property
+    def _missing(self) -> int:
+        """How many samples the next window still needs."""
+        seen, window = self._segment_samples, self._window
+        return window - seen if seen < window else self._hop - (seen - window) % self._hop
+
+    @property
+    def _fill_s(self) -> float:
+        """How long bytes may gather in the kernel."""
+        return GATHERED_BYTES / self._bytes_per_s if self._bytes_per_s else LONGEST_BEAT_S
+
+    def _is_short(self, data: bytes, waited_s: float) -> bool:
+        """Return whether so little came that something may be late, or a gap among it."""
+        if self._input.stamped:
+            return False
+        usual_bytes_per_s = self._bytes / max(self._input.counts.read, 1) * self._rate_hz
+        return len(data) < (waited_s - JITTER_S / 2) * usual_bytes_per_s
+
+    def _await_late(self, port: Port, stop: Stop, arrival: Arrival) -> tuple[bytes, Arrival]:
+        """Wait for what may only be late, which costs nothing: no window is full. Return it, and when all of it came."""
+        select.select([port.fileno(), stop.fileno()], [], [], HEARTBEAT_S)
+        stop.wait(SETTLE_S)
+        try:
+            data, late = self._taken(port, arrival.done_s, arrival.done_s)
+        except PortError:  # the next read says it again; what came before is not lost
+            return b"", arrival
+        return data, arrival._replace(done_s=late.done_s)
 
     def _taken(self, port: Port, asked_s: float, first_s: float) -> tuple[bytes, Arrival]:
         """Read what is there; return it, and when it came."""
@@ -189,7 +246,7 @@ class SerialSource:
             self._last_read_s = done_s
             self._backoff.reset()
             self.state = "running"
-        elif done_s - self._last_read_s > STAMPED_BEAT_S:
+        elif done_s - self._last_read_s > LONGEST_BEAT_S:
             self.state = "waiting"  # for the descriptor to become readable, and not for the clock
         return data, Arrival(first_s, done_s, first_s - asked_s > PROMPT_S)
 

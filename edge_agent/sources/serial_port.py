@@ -84,6 +84,8 @@ class SerialPort:
     def close(self) -> None:
         """Give the port back."""
         with contextlib.suppress(OSError):  # it is gone, and nobody is kept out
+            # A child that was forked and has not begun its program yet holds the descriptor too, and with it the lock.
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
             fcntl.ioctl(self._descriptor, termios.TIOCNXCL)
         self._serial.close()
 

@@ -63,7 +63,10 @@ class SysfsSource:
         self._clock = clock
         self._segments = FrameSegmenter(stream, calibration=calibration, jitter_s=0.0)
         self._unread = 0
-        self._absent: list[str] = []
+        self._problems: list[str] = []
+        """What is missing, or cannot be read."""
+        self._found = False
+        """Whether all files have been there."""
         self._absent_s = 0.0
         self.state = "waiting"
 
@@ -75,8 +78,7 @@ class SysfsSource:
     @property
     def notes(self) -> tuple[str, ...]:
         """What is missing, and what was dropped or mended."""
-        absent = [f"there is no `{pattern}`" for pattern in self._absent]
-        return (*absent, *self._segments.notes)
+        return (*self._problems, *self._segments.notes)
 
     @property
     def rate_hz_measured(self) -> float | None:
@@ -93,7 +95,12 @@ class SysfsSource:
         }
 
     def blocks(self, stop: Stop) -> Iterator[Block | None]:
-        """Yield samples as they are due; None while a file is missing. Raises ConfigError for a pattern of many files."""
+        """
+        Yield samples as they are due; None while a file is missing.
+
+        Raises ConfigError for a pattern of many files, and for one that may not be read. Not so when all was well
+        before: a device that is plugged in again is there twice, or without its rights, for a moment.
+        """
         while not stop.requested:
             if self._find_all():
                 yield from self._poll(stop)
@@ -140,8 +147,17 @@ class SysfsSource:
             )  # where all are bad the loop has its turn
 
     def _find_all(self) -> bool:
-        self._absent = [file.pattern for file in self._files if not file.find()]
-        return not self._absent
+        self._problems = [problem for problem in map(self._problem_of, self._files) if problem]
+        self._found = self._found or not self._problems
+        return not self._problems
+
+    def _problem_of(self, file: _ValueFile) -> str | None:
+        try:
+            return None if file.find() else f"there is no `{file.pattern}`"
+        except ConfigError as error:
+            if not self._found:
+                raise
+            return error.message
 
     def _read_all(self) -> Sequence[float] | None:
         """Return one sample, None if a file is gone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from typing import TYPE_CHECKING, Protocol
 
@@ -74,8 +75,9 @@ class DiskFiles:
         self._folder = folder
 
     def names(self) -> list[str]:
-        """Return the names of the files."""
-        return [path.name for path in self._folder.iterdir()]
+        """Return the names of the files; what else is there is not ours."""
+        with os.scandir(self._folder) as entries:
+            return [entry.name for entry in entries if entry.is_file()]
 
     def size(self, name: str) -> int:
         """Return the size of a file in bytes."""
@@ -92,17 +94,23 @@ class DiskFiles:
     def create(self, name: str) -> int:
         """Make a new file to append to; return its descriptor. Raises FileExistsError."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-        return os.open(self._folder / name, flags, FILE_MODE)
+        try:
+            return os.open(self._folder / name, flags, FILE_MODE)
+        except FileNotFoundError:  # somebody has removed the folder
+            self._folder.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
+            return os.open(self._folder / name, flags, FILE_MODE)
 
     def write(self, descriptor: int, data: bytes) -> int:
         """Append; return how many bytes were taken."""
         return os.write(descriptor, data)
 
     def sync(self, descriptor: int) -> None:
-        """Return when all that was written to the file is on the disk."""
+        """Return when all that was written to the file is on the disk. Raises FileNotFoundError if no name leads to it."""
         os.fdatasync(
             descriptor
         )  # with the size, as POSIX has it; without the times, which saves a write
+        if os.fstat(descriptor).st_nlink == 0:
+            raise FileNotFoundError(errno.ENOENT, "the file was removed")
 
     def close(self, descriptor: int) -> None:
         """Give the descriptor back."""

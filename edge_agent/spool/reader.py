@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 SAVE_S = 5.0
 """The cursor is written so often at most; what was acknowledged since is sent again after a power cut."""
+UNREADABLE = 5
+"""So often a segment is tried that the disk does not give back; then those behind it have their turn."""
 
 
 @dataclass(slots=True)
@@ -48,20 +51,27 @@ class SpoolReader:
         self._acknowledged = read_cursor(files)
         self._saved = self._acknowledged
         self._saved_s = -SAVE_S
+        self._failed_reads = 0
+        """In a row."""
         self._judged: tuple[Segment, int] | None = None
         """Up to here damage has been counted."""
         self.acknowledged = 0
         """Records that were acknowledged since the start."""
         self.corrupt = 0
-        """Damaged stretches that were skipped."""
+        """Damaged stretches, and segments that could not be read, that were skipped."""
         self.torn = 0
         """Ends of segments that a power cut left incomplete."""
         self.rewind()
 
     def read(self, limit: int) -> list[Record]:
         """Return the next records, `limit` at most; none while there are none. Raises OSError."""
-        while len(self._ready) < limit and self._load():
-            pass
+        try:
+            while len(self._ready) < limit and self._load():
+                pass
+        except OSError:
+            if not self._ready:
+                self._failed_reads += 1
+                raise
         found: list[Record] = []
         while self._ready and len(found) < limit:
             given = self._ready.popleft()
@@ -143,6 +153,17 @@ class SpoolReader:
             data = self._files.read(here.name, self._offset)
         except FileNotFoundError:  # the writer needed the room
             data = b""
+        except OSError as error:
+            # one that may not be read is whole: that waits for whoever can change it
+            if (
+                not final
+                or error.errno in (errno.EACCES, errno.EPERM)
+                or self._failed_reads + 1 < UNREADABLE
+            ):
+                raise
+            self.corrupt += 1
+            data = b""
+        self._failed_reads = 0
         self._segment = here
         if data:
             self._take(data, here, final=final)
@@ -173,5 +194,5 @@ class SpoolReader:
         with contextlib.suppress(OSError):
             for segment in segments_of(self._files.names()):
                 if segment < newest:
-                    with contextlib.suppress(FileNotFoundError):  # the writer needed the room
+                    with contextlib.suppress(OSError):  # the writer needed the room; or next time
                         self._files.unlink(segment.name)

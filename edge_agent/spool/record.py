@@ -31,7 +31,7 @@ _HEADER = struct.Struct("<2sBBIIQ")
 HEADER_BYTES = _HEADER.size
 _CHECKED = struct.Struct("<BBIQ")
 _BOOT = struct.Struct("<QI")
-_NAME = re.compile(r"(\d{10})-([0-9a-f]{8})-(\d{8})\.seg")
+_NAME = re.compile(r"(\d{10,18})-([0-9a-f]{8})-(\d{8})\.seg", re.ASCII)
 
 
 class Kind(enum.IntEnum):
@@ -173,7 +173,9 @@ def parse_cursor(data: bytes) -> Cursor | None:
     if crc != f"{zlib.crc32(body.encode()):08x}" or len(words) != len(Cursor._fields):
         return None
     segment = parse_segment(words[0])
-    return None if segment is None else Cursor(segment, int(words[1]), int(words[2]))
+    if segment is None or not all(word.isdecimal() for word in words[1:]):  # of another version
+        return None
+    return Cursor(segment, int(words[1]), int(words[2]))
 
 
 def pack_boot(boot: Boot) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 from typing import TYPE_CHECKING, Literal
 
 from edge_agent.spool.files import write_all
@@ -329,7 +330,8 @@ class SpoolWriter:
             if not closed:
                 return False
             oldest = closed[0]
-            data = self._files.read(oldest.name)
+            size = self._files.size(oldest.name)
+            data = self._read_once_more(oldest)
             self._files.unlink(oldest.name)
         except FileNotFoundError:  # the reader was faster: that is room as well
             self._count_closed()
@@ -338,12 +340,26 @@ class SpoolWriter:
             return False
         cursor = read_cursor(self._files)
         for record in scan(data, oldest, final=True).records:
-            if cursor is None or (oldest, record.end) > (cursor.segment, cursor.offset):
+            if cursor is not None and (oldest, record.end) <= (cursor.segment, cursor.offset):
+                continue
+            if record.kind == Kind.NOTICE:
+                self._tell_again(record.payload)
+            else:
                 self._count(reason, Kind(record.kind))
-        self._closed_bytes = max(0, self._closed_bytes - _blocks(len(data)))
-        self._credit_bytes += _blocks(len(data))
+        self._closed_bytes = max(0, self._closed_bytes - _blocks(size))
+        self._credit_bytes += _blocks(size)
         self._dropping = True
         return True
+
+    def _read_once_more(self, segment: Segment) -> bytes:
+        """Return what a segment holds, nothing if the disk has lost it. Raises FileNotFoundError."""
+        try:
+            return self._files.read(segment.name)
+        except FileNotFoundError:
+            raise
+        except OSError:  # its room is needed all the same
+            self.corrupt += 1
+            return b""
 
     def _shed(self, chunk: Sequence[Packed], reason: str) -> None:
         for kind, _, _ in chunk:
@@ -355,6 +371,13 @@ class SpoolWriter:
             by_kind = counts.setdefault(reason, {})
             name = kind.name.lower()
             by_kind[name] = by_kind.get(name, 0) + 1
+
+    def _tell_again(self, notice: bytes) -> None:
+        """Take over what a notice has told that gives way itself: nobody has heard of it."""
+        for reason, kinds in json.loads(notice)["dropped"].items():
+            untold = self._untold.setdefault(reason, {})
+            for kind, count in kinds.items():
+                untold[kind] = untold.get(kind, 0) + count
 
     def _notice(self) -> Packed:
         self.seq += 1

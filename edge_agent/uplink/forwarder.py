@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_agent.backoff import Backoff
 from edge_agent.uplink.link import LinkError
+from edge_agent.uplink.suspect import Suspect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,10 @@ STABLE_S = 10.0
 """A connection that held so long, or that acknowledged something, was a good one."""
 GRACE_S = 1.0
 """How long a stop waits for what is on its way."""
+
+
+class _SilentError(LinkError):
+    """Nothing came back; the connection may be good or not."""
 
 
 class Forwarder:
@@ -61,6 +66,9 @@ class Forwarder:
         self._backoff = backoff or Backoff()
         self._clock = clock
         self._in_flight: dict[int, Record] = {}
+        self._suspect = Suspect()
+        self._answers = False
+        """Whether this connection has brought an acknowledgement."""
         self._progress_s = 0.0
         self._heartbeat_due_s = 0.0
         self.state = "connecting"
@@ -69,6 +77,8 @@ class Forwarder:
         self.connections = 0
         self.unreadable = 0
         """Records that were whole and no message; they are left out."""
+        self.refused = 0
+        """Records that the broker did not want, such as one too large for it; they are left out."""
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -85,6 +95,7 @@ class Forwarder:
             "corrupt": reader.corrupt,
             "torn": reader.torn,
             "unreadable": self.unreadable,
+            "refused": self.refused,
         }
 
     def run(self, stop: Stop) -> None:
@@ -99,6 +110,8 @@ class Forwarder:
                 farewell = True
             except LinkError as error:
                 self._lost(str(error))
+                if not isinstance(error, _SilentError):
+                    self._leave_out(self._suspect.connection_ended(self._in_flight.values()))
             except OSError as error:
                 self._lost(f"cannot read the spool: {error.strerror}")
             finally:
@@ -106,6 +119,8 @@ class Forwarder:
                 self._in_flight.clear()
                 self._reader.rewind()
             if not farewell:
+                # while nothing can be sent the writer may need the room: it is to know what has arrived
+                self._reader.tidy(self._clock(), at_once=True)
                 stop.wait(self._backoff.next_s())
         self.state = "stopped"
         self._reader.tidy(self._clock(), at_once=True)
@@ -116,6 +131,7 @@ class Forwarder:
         link.open()
         self.state, self.failure = "online", ""
         self.connections += 1
+        self._answers = False
         self._progress_s = self._heartbeat_due_s = self._clock()
         self._log.info("uplink-online", broker=self._broker)
 
@@ -129,15 +145,16 @@ class Forwarder:
             self._exchange(link, POLL_S)
             if now_s - began_s >= STABLE_S:
                 self._backoff.reset()
-            if self._in_flight and self._clock() - self._progress_s >= self._acknowledge_s:
-                raise LinkError(f"no acknowledgement for {self._acknowledge_s:g} s")
+            if self._waits and self._clock() - self._progress_s >= self._acknowledge_s:
+                raise _SilentError(f"no acknowledgement for {self._acknowledge_s:g} s")
             self._reader.tidy(self._clock())
 
     def _exchange(self, link: Link, timeout_s: float) -> bool:
         """Send what has room in the window, take acknowledgements; return whether anything is on its way."""
-        if not self._in_flight:
+        if not self._waits:
             self._progress_s = self._clock()
-        for record in self._reader.read(WINDOW - len(self._in_flight)):
+        window = WINDOW if not self._suspect.there_is_one else int(self._answers)
+        for record in self._reader.read(max(0, window - len(self._in_flight))):
             try:
                 topic, payload = self._messages.of(record)
             except ValueError:
@@ -146,12 +163,19 @@ class Forwarder:
                 continue
             self._in_flight[link.publish(topic, payload)] = record
         for number in link.work(timeout_s):
+            self._answers = True
             acknowledged = self._in_flight.pop(number, None)
             if acknowledged is not None:  # a heartbeat otherwise
                 self._reader.acknowledge(acknowledged)
+                self._suspect.acknowledged()
                 self._progress_s = self._clock()
                 self._backoff.reset()
         return bool(self._in_flight)
+
+    @property
+    def _waits(self) -> bool:
+        """Whether the broker owes an acknowledgement."""
+        return bool(self._in_flight) or (self._suspect.there_is_one and not self._answers)
 
     def _finish(self, link: Link) -> None:
         """Send what the agent left last, as far as there is time, and say goodbye."""
@@ -163,6 +187,18 @@ class Forwarder:
         )
         while number not in link.work(POLL_S / 4) and self._clock() < until_s:
             pass
+
+    def _leave_out(self, record: Record | None) -> None:
+        if record is None:
+            return
+        self.refused += 1
+        self._reader.acknowledge(record)
+        self._log.error(
+            "uplink-refused",
+            f"the broker closes the connection on record {record.boot}/{record.seq}, which is left out",
+            broker=self._broker,
+            bytes=len(record.payload),
+        )
 
     def _lost(self, reason: str) -> None:
         self.state, self.failure = "disconnected", reason

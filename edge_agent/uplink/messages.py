@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,8 +17,14 @@ HEARTBEAT_KEYS = (
     *("samples", "rate_hz_measured", "budget", "memory", "clock_synced"),
 )
 """What is taken from the agent's status, where it has it."""
-_UNSAFE = str.maketrans(dict.fromkeys("/+#\0", "_"))
-"""Signs with a meaning in topics."""
+_UNSAFE = re.compile(
+    "[/+#\0-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
+    + "".join(chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF))
+    + "]"
+)
+"""Signs with a meaning in topics, and those that a broker may close the connection for (MQTT 3.1.1, 1.5.3)."""
+_LONGEST_VALUE = 200
+"""Characters of a label in a topic; the message has all of it."""
 
 
 class Messages:
@@ -67,5 +74,6 @@ class Messages:
         """Return a topic with its placeholders filled; what is filled in makes no level of its own."""
         values = {**self._who, "type": kind, "event": event}
         for key, value in values.items():
-            topic = topic.replace(f"{{{key}}}", value.translate(_UNSAFE) or "_")
-        return topic
+            topic = topic.replace(f"{{{key}}}", _UNSAFE.sub("_", value[:_LONGEST_VALUE]) or "_")
+        # What begins with a dollar belongs to the broker, which acknowledges it and tells nobody.
+        return f"_{topic[1:]}" if topic.startswith("$") else topic

@@ -22,6 +22,7 @@ from edgekit.build.plan import (
     BuildInputs,
     BuildPlan,
     Container,
+    link_time_flags,
     plan_wheel,
     rust_flags,
 )
@@ -196,7 +197,7 @@ def _key(inputs: BuildInputs, versions: str) -> str:
     places = (inputs.source, inputs.target_folder, inputs.cargo_home)
     flags = [flag for flag in rust_flags(inputs) if not any(str(path) in flag for path in places)]
     parts = [source_digest(inputs.source), inputs.rust.version, versions, inputs.target, PROFILE]
-    parts += [inputs.toolchain.kind, *inputs.toolchain.maturin, *flags]
+    parts += [inputs.toolchain.kind, *inputs.toolchain.maturin, *flags, *link_time_flags(inputs)]
     if inputs.container is not None:
         parts.append(inputs.container.image or "")
     return _digest("\0".join(parts))

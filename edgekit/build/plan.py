@@ -13,6 +13,7 @@ import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from edgekit.board import GENERIC_CPU
 from edgekit.build.rust import NO_INSTALL
 from edgekit.process import Command
 
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
 PROFILE = "device"
 _FLAG_SEPARATOR = "\x1f"  # cargo's, for flags that may hold spaces
 _EPOCH_S = "315532800"  # 1980-01-01: the first date that a zip file can hold
+_LINK_TIME = ("-C", "llvm-args=-enable-machine-outliner=always -inline-threshold=10")
+"""
+What the last crate is compiled with, whose link-time optimisation makes the code of all of them.
+
+Equal sequences of instructions become one function (LLVM has that on by default for `opt-level = "z"` alone) and little is
+inlined that the crates' own compilation, which knows about speed, has not: figures are in runtime/Cargo.toml.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +93,8 @@ def plan_wheel(inputs: BuildInputs) -> BuildPlan:
     arguments += inputs.toolchain.maturin
     arguments += ["--out", str(inputs.output), "--locked"]
     arguments += ["--offline"] if inputs.offline else []
+    link_time = link_time_flags(inputs)
+    arguments += ["--", *link_time] if link_time else []
     command = Command(
         (str(inputs.maturin), *arguments), env=_environment(inputs), cwd=inputs.source
     )
@@ -97,13 +107,19 @@ def plan_wheel(inputs: BuildInputs) -> BuildPlan:
 def rust_flags(inputs: BuildInputs) -> tuple[str, ...]:
     """Return the flags of rustc for the target's code; build scripts and macros run here and get none."""
     flags = ["-C", f"target-cpu={inputs.cpu}"]
-    if inputs.target.startswith("aarch64") and "crypto" not in inputs.features:
+    is_arm = inputs.target.startswith("aarch64")
+    if is_arm and inputs.cpu != GENERIC_CPU and "crypto" not in inputs.features:
         # rustc takes them for granted with cortex-a53 and cortex-a72; the chips of the Raspberry Pi 3 and 4 lack them
         flags += ["-C", "target-feature=-aes,-sha2"]
     for argument in inputs.toolchain.link_args.get(inputs.cpu, ()):
         flags += ["-C", f"link-arg={argument}"]
     places = {inputs.cargo_home: "cargo", inputs.target_folder: "target", inputs.source: "runtime"}
     return (*flags, *(f"--remap-path-prefix={path}=/{name}" for path, name in places.items()))
+
+
+def link_time_flags(inputs: BuildInputs) -> tuple[str, ...]:
+    """Return the flags of rustc for the last crate alone; on other CPUs than ARM's LLVM's outlining is not proven."""
+    return _LINK_TIME if inputs.target.startswith("aarch64") else ()
 
 
 def _environment(inputs: BuildInputs) -> dict[str, str]:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_agent import schema
-from edgekit.build.verify import GENERIC
+from edgekit.atomic import write_file
+from edgekit.board import GENERIC_CPU
 from edgekit.errors import ConfigError, ToolError, VerificationFailed
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def ready_wheel(
 
 
 def _suitable(index: WheelIndex, board: Board, source_digest: str) -> Iterator[ReadyWheel]:
-    for cpu in (board.cpu, GENERIC):
+    for cpu in (board.cpu, GENERIC_CPU):
         for wheel in index.wheels:
             if (wheel.target, wheel.cpu, wheel.source) == (board.target, cpu, source_digest):
                 yield wheel
@@ -128,7 +129,7 @@ def _fetched(wheel: ReadyWheel, source: WheelSource, cache: WheelCache) -> Path:
         )
     with cache.work_folder() as folder:
         path = folder / wheel.file
-        path.write_bytes(data)
+        write_file(path, data)
         return cache.keep(key, path)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge_agent.manifest import version_tuple
+from edgekit.board import GENERIC_CPU
 from edgekit.build.elf import LibraryFacts, library_facts
 from edgekit.errors import OverBudget, VerificationFailed
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from edgekit.board import Board, Release
 
-GENERIC = "generic"
 _TAGS = re.compile(r"^Tag: cp3(\d+)-(\w+)-\S+$", re.MULTILINE)
 _EVERYWHERE = re.compile(r"(?:libc|libm|libpthread|libdl|librt|libgcc_s|ld-linux-[\w-]+)\.so\.\d+")
 """Libraries that every system with glibc has."""
@@ -97,7 +97,7 @@ def fits(facts: WheelFacts, target: str, cpu: str, boards: Iterable[Board]) -> I
     """Say for each system of each board with such a CPU whether the wheel runs on it."""
     library = facts.library
     for board in boards:
-        if board.target != target or cpu not in (board.cpu, GENERIC):
+        if board.target != target or cpu not in (board.cpu, GENERIC_CPU):
             continue
         page = board.page_size_bytes or 0
         for release in board.releases:

@@ -63,7 +63,7 @@ def _time_s() -> int:
     text = os.environ.get("SOURCE_DATE_EPOCH")
     if text is None:
         return _FIRST_TIME_S
-    if not text.isdecimal() or int(text) > _LAST_TIME_S:
+    if not (text.isascii() and text.isdecimal()) or int(text) > _LAST_TIME_S:
         raise ConfigError(
             f"SOURCE_DATE_EPOCH is `{text}`: must be seconds since 1970",
             hint="`unset SOURCE_DATE_EPOCH`, or set it to what `date +%s` prints",

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from edgekit.build.target import BuildTarget
     from edgekit.build_section import RustKind
 
+_ENDING = ".tar.xz"
+
 
 @click.command(cls=Command)
 @click.option(
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     "--output",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The bundle to write; dist/NAME-VERSION-BOARD.tar.xz if not given.",
+    help="The bundle to write, a .tar.xz; dist/NAME-VERSION-BOARD.tar.xz if not given.",
 )
 @click.pass_obj
 def command(  # noqa: PLR0913 (the options)
@@ -62,6 +64,8 @@ def command(  # noqa: PLR0913 (the options)
     from edgekit.build.device_wheel import plan
 
     opened = call.open_project()
+    if output is not None:
+        _check_name(output)
     board = chosen_board(opened, target)
     options = _options(opened, toolchain, rust, locked=locked, offline=offline)
     if dry_run:
@@ -147,9 +151,18 @@ def _options(
     )
 
 
+def _check_name(output: Path) -> None:
+    """Raise ConfigError for what no bundle is called: `-o edgekit.toml` would cost the project."""
+    if not output.name.endswith(_ENDING) or output.is_dir():
+        raise ConfigError(
+            f"`{output}` is no name for a bundle: it must be a file that ends in `{_ENDING}`",
+            hint=f"name one, such as `-o bundle{_ENDING}`, or leave `-o` out",
+        )
+
+
 def _default_output(opened: OpenProject, board: Board) -> Path:
     project = opened.project.project
-    return opened.resolve("dist") / f"{project.name}-{project.version}-{board.id}.tar.xz"
+    return opened.resolve("dist") / f"{project.name}-{project.version}-{board.id}{_ENDING}"
 
 
 def _is_there(output: Path, facts: dict[str, Any]) -> bool:

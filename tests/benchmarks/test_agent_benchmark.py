@@ -1,8 +1,9 @@
 """
 What the whole agent costs but for the engine: CPU time, not wall time.
 
-On a serial line at its own pace most of it is waking up, 20 times a second for samples and ten times for the sinks; a
-sample at a time and without pauses shows the work itself.
+On a serial line at its own pace a good part of it is waking up: once a window for samples, once for the sinks, once a second
+for the status. `a bare waking up` says what one costs on this machine at this moment; it is three times as much on a busy one.
+A sample at a time and without pauses shows the work itself.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import termios
 import time
 import tty
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,7 +32,6 @@ from edge_agent.testing import ListSink, no_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from pytest_benchmark.fixture import BenchmarkFixture
 
@@ -37,7 +39,9 @@ if TYPE_CHECKING:
 
 pytest.importorskip("serial")
 
-SECONDS = 5.0
+WARM_S = 5.0
+"""Until the rate is known, and where the windows end."""
+SECONDS = 20.0
 WRITER = """
 import sys, time
 rate_hz, seconds, chunk = float(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
@@ -54,9 +58,11 @@ SAMPLES = 20_000
 AT_ONCE = 200
 """Lines that are sent together: as many as a socket keeps."""
 CASES = {
-    "6 channels of CSV at 100 Hz": ("csv", 6, 100.0, 1),
-    "3 x 6.4 kHz binary": ("binary", 3, 6400.0, 100),
+    "6 channels of CSV at 100 Hz": ("csv", 6, 100.0, 1, 128, 16),
+    "6 channels of CSV at 50 Hz": ("csv", 6, 50.0, 1, 128, 16),
+    "3 x 6.4 kHz binary": ("binary", 3, 6400.0, 100, 1024, 512),
 }
+"""Format, channels, rate, samples that are sent together, window, hop. At 50 Hz the example's windows."""
 
 
 class QuickStream:
@@ -145,17 +151,16 @@ class Feeder(EndingStop):
         self._near.close()
 
 
-def agent_config(source: SerialSource | StdinSource, channels: int, rate_hz: float) -> AgentConfig:
-    """Return an agent whose windows are a second long and overlap by half."""
-    window = round(rate_hz)
+def agent_config(
+    source: SerialSource | StdinSource, channels: int, rate_hz: float, window: int, hop: int
+) -> AgentConfig:
+    """Return an agent for samples of that many channels."""
     return AgentConfig(
         name="bench",
         version="1",
         model=Archive(path="", sha256="", engine="", registries=()),
         labels=("a", "b", "c", "d"),
-        input=Stream(
-            channels=tuple("abcdef"[:channels]), rate_hz=rate_hz, window=window, hop=window // 2
-        ),
+        input=Stream(channels=tuple("abcdef"[:channels]), rate_hz=rate_hz, window=window, hop=hop),
         output=Output(),
         source=source,
     )
@@ -185,42 +190,74 @@ def line() -> Iterator[tuple[int, str]]:
     os.close(near)
 
 
-@pytest.mark.benchmark(timer=time.process_time)
+class SteadyStop(EndingStop):
+    """A stop that takes note of a source's samples and of the CPU time when the agent has settled."""
+
+    def __init__(self, source: Serial) -> None:
+        self._settled_s = time.monotonic() + WARM_S
+        super().__init__(self._settled_s + SECONDS)
+        self._counts = source.counts
+        self.before: tuple[float, int] | None = None
+
+    @property
+    def requested(self) -> bool:
+        """Whether the time has come; a source asks this before each read."""
+        if self.before is None and time.monotonic() >= self._settled_s:
+            self.before = time.process_time(), self._counts.read
+        return super().requested
+
+
+def a_bare_waking_up_us() -> float:
+    """Return what it costs to wait for a tenth of a second and to wake up."""
+    began_s = time.process_time()
+    for _ in range(20):
+        time.sleep(0.1)
+    return (time.process_time() - began_s) / 20 * 1e6
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_everything_but_the_engine(
-    benchmark: BenchmarkFixture, tmp_path: Path, line: tuple[int, str], case: str
+    benchmark: BenchmarkFixture, line: tuple[int, str], case: str
 ) -> None:
-    """Serial line, decoding, checks, loop, decision, queue, status: so much CPU time for five seconds of samples."""
-    kind, channels, rate_hz, chunk = CASES[case]
+    """
+    Serial line, decoding, checks, loop, decision, queue, status: CPU time of this process, in real time.
+
+    See `extra_info`; what the benchmark itself measures is how long the sensor takes. The status lies in memory, as a
+    service's does.
+    """
+    kind, channels, rate_hz, chunk, window, hop = CASES[case]
     framing = {"csv": {}, "binary": {"frame": "<3h", "sync": "aa55"}}[kind]
     source = SerialSource(port=line[1], format=kind, **framing)  # type: ignore[arg-type]
-    config = agent_config(source, channels, rate_hz)
+    config = agent_config(source, channels, rate_hz, window, hop)
+    port = Serial(config.input, source)
 
-    def run() -> int:
-        writer = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(rate_hz), str(SECONDS), str(chunk), kind],
-            stdout=line[0],
-        )
-        stop = EndingStop(time.monotonic() + SECONDS)
-        facts = agent(config, Serial(config.input, source), tmp_path / "s.json").run(stop)
+    def run() -> tuple[float, int]:
+        sent = [str(rate_hz), str(WARM_S + SECONDS + 1), str(chunk), kind]
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, *sent], stdout=line[0])
+        stop = SteadyStop(port)
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+            facts = agent(config, port, Path(folder) / "s.json").run(stop)
+        used_s, read = time.process_time(), port.counts.read
+        writer.kill()
         writer.wait()
         stop.close()
         assert facts.delivery["delivered"]
-        return facts.samples.read
+        assert stop.before is not None
+        return used_s - stop.before[0], read - stop.before[1]
 
-    read = benchmark.pedantic(run, rounds=1, warmup_rounds=1)  # type: ignore[no-untyped-call]
+    used_s, read = benchmark.pedantic(run, rounds=1)  # type: ignore[no-untyped-call]
 
     assert read > 0.5 * SECONDS * rate_hz
-    used_s = taken_s(benchmark)
     benchmark.extra_info["microseconds a sample"] = round(used_s / read * 1e6, 2)
     benchmark.extra_info["percent of a core"] = round(100 * used_s / SECONDS, 2)
+    benchmark.extra_info["a bare waking up, microseconds"] = round(a_bare_waking_up_us(), 1)
 
 
 @pytest.mark.benchmark(timer=time.process_time)
 def test_a_sample_at_a_time_without_pauses(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
     """Six channels of CSV, one line a read; the clock goes on 10 ms a sample, so that what is due is done as at 100 Hz."""
     source = StdinSource()
-    config = agent_config(source, 6, 100.0)
+    config = agent_config(source, 6, 100.0, 128, 16)
 
     def run() -> int:
         feeder = Feeder(config, source)

@@ -253,6 +253,8 @@ def test_where_the_bundle_goes(
             "set",
         ),
         ("", ["-t", "raspberry-pi-4", "--locked"], 2, "not pinned", "wheels_sha256"),
+        ("", ["-t", "raspberry-pi-4", "-o", "model.onnx"], 2, "ends in `.tar.xz`", "leave `-o`"),
+        ("", ["-t", "raspberry-pi-4", "-o", "/"], 2, "no name for a bundle", "leave `-o`"),
     ],
 )
 def test_what_cannot_be_built(  # noqa: PLR0913, PLR0917 (a row of the table)

@@ -12,6 +12,7 @@ import sys
 import termios
 import time
 import tty
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -271,7 +272,9 @@ def test_a_disk_that_hangs_and_a_name_server_that_is_mute_cost_no_sample(
     mark = place.folder / "stalled"
     shim = STALL.format(seconds=seconds, mark=str(mark))
     (place.folder / "sitecustomize.py").write_text(shim)
+    patient = replace(place.config.input, max_gap_s=1.0)  # the machine may hold up who sends
     agent = place.start(
+        input=patient,
         source=SerialSource(port=line[1]),
         sinks=(
             MqttSink(kind="mqtt", url="mqtt://broker.example", predictions=True),
@@ -303,6 +306,46 @@ def test_a_disk_that_hangs_and_a_name_server_that_is_mute_cost_no_sample(
     assert facts["delivery"]["mqtt"]["written"] >= facts["windows"]
 
 
+SLOW = """
+import os, time
+from edge_agent.sinks.jsonl import JsonlSink
+write, sync = JsonlSink.write, os.fsync
+def slow_write(*arguments):
+    time.sleep(0.3)
+    write(*arguments)
+def noted_sync(descriptor):
+    sync(descriptor)
+    with open({mark!r}, "a") as file:
+        print(os.readlink("/proc/self/fd/%d" % descriptor), file=file)
+JsonlSink.write, os.fsync = slow_write, noted_sync
+"""
+
+
+def test_a_stop_leaves_nothing_behind(place: Place, line: tuple[int, str]) -> None:
+    """With a sink that is slow and records that wait for it: SIGTERM, and all of them are in the file, which is synced."""
+    mark = place.folder / "synced"
+    (place.folder / "sitecustomize.py").write_text(SLOW.format(mark=str(mark)))
+    agent = place.start(source=SerialSource(port=line[1]))
+    sent = 0
+    while place.facts().get("windows", 0) < 40:
+        os.write(line[0], b"".join(b"%d,0\n" % number for number in range(sent, sent + 10)))
+        sent += 10
+        time.sleep(0.1)
+        assert sent < 100 * 60, "the agent does not read"
+    agent.send_signal(signal.SIGTERM)
+    out, err = agent.communicate(timeout=30)
+    facts = json.loads(out)
+    written = (place.folder / "out.jsonl").read_text().splitlines()
+    predictions = [text for text in written if json.loads(text)["type"] == "prediction"]
+
+    assert agent.returncode == 0, err
+    assert facts["state"] == "stopped"
+    assert len(predictions) == facts["windows"]
+    assert facts["delivery"]["waiting"] == 0
+    assert facts["delivery"]["delivered"] == len(written)
+    assert str(place.folder / "out.jsonl") in mark.read_text().splitlines()
+
+
 @pytest.mark.parametrize(
     "hours", [2, pytest.param(24, marks=pytest.mark.slow)], ids=["short", "day"]
 )
@@ -330,7 +373,10 @@ def test_a_day_does_not_make_it_grow(place: Place, hours: float) -> None:
         RecentLatency(budget.window_s, clock()),
         lambda usage, governor, now_s: budget_report(budget, enforcement, usage, governor, now_s),
     )
-    delivery = Delivery([Jsonl(Path("/dev/null"))], lossless=True, status=StatusFile(place.status))
+    # A short queue: how full it gets is the machine's to say, and 10,000 records are megabytes.
+    delivery = Delivery(
+        [Jsonl(Path("/dev/null"))], capacity=100, lossless=True, status=StatusFile(place.status)
+    )
     stream = open_stream(place.config, place.folder)
     facts = Pipeline(place.config, stream, ListSource(day()), delivery, pace=pace, clock=clock).run(
         clock

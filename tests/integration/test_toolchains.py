@@ -7,6 +7,7 @@ Half a minute each; the tests of what is not on this machine are skipped, saying
 from __future__ import annotations
 
 import os
+import sys
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,9 +21,10 @@ from edgekit.errors import ToolError
 if TYPE_CHECKING:
     from edgekit.build_section import ToolchainKind
 
-pytestmark = pytest.mark.slow
-
-PROBE = Path(__file__).parents[1] / "data" / "probe-crate"
+DATA = Path(__file__).parents[1] / "data"
+PROBE = DATA / "probe-crate"
+TOOLS = Path(sys.prefix, "tools", "bin")
+"""Where scripts/test-tools puts `cross`."""
 _NEWEST_GLIBC = (2, 36)
 """Bookworm's: the distribution's cross gcc and the image link for no newer one on the machines that run these tests."""
 
@@ -35,9 +37,11 @@ def rustup_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     (folder / "rustup").write_text(f'#!/bin/sh\necho "$*" >> "{calls}"\nexit 1\n')
     (folder / "rustup").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PATH", os.pathsep.join([str(folder), os.environ["PATH"], str(TOOLS)]))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache ü"))
     monkeypatch.delenv("CARGO_TARGET_DIR", raising=False)
+    if "CONTAINERS_CONF" not in os.environ:
+        monkeypatch.setenv("CONTAINERS_CONF", str(DATA / "containers.conf"))
     return calls
 
 

@@ -59,6 +59,31 @@ def test_a_buffer_that_ran_over_is_a_gap() -> None:
     assert arrivals.arrive(Arrival(last_s + 0.5, last_s + 0.5), 20)
 
 
+def test_a_gap_among_what_was_gathered() -> None:
+    """Ten samples too few in what nobody was waiting for: they may stand on either side."""
+    arrivals = Arrivals(100.0)
+    last_s = steady(arrivals, 5.0, 100.0)
+
+    assert not arrivals.arrive(Arrival(last_s, last_s + 0.2, prompt=False), 20)
+    assert not arrivals.within
+    assert arrivals.arrive(Arrival(last_s + 0.2, last_s + 0.4, prompt=False), 10)
+    assert arrivals.within
+    assert not arrivals.arrive(Arrival(last_s + 0.4, last_s + 0.6, prompt=False), 20)
+    assert not arrivals.within
+
+
+def test_what_was_gathered_is_a_period_apart() -> None:
+    """Sixteen or seventeen at a time: their times go on from the last one's."""
+    arrivals = Arrivals(100.0)
+    last_s = steady(arrivals, 1.0, 100.0)
+    now_s, taken = last_s + 0.009, 0
+    for count in (16, 16, 17, 15, 16):
+        now_s += count * 0.01
+        arrivals.arrive(Arrival(now_s - count * 0.01, now_s, prompt=False), count)
+        assert arrivals.start_s == pytest.approx(last_s + (taken + 1) * 0.01)
+        taken += count
+
+
 def test_what_the_user_says_is_a_gap() -> None:
     """`max_gap_s` replaces the guess, in both directions."""
     longer = Arrivals(100.0, 1.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -239,3 +240,20 @@ def test_keepers_are_looked_after() -> None:
     delivery.close()
     assert order == ["sink", "keeper"]
     assert delivery.counters["uplink"] == {"starts": 1}
+
+
+def test_nobody_wakes_it_for_nothing() -> None:
+    """Without a part that is to be ticked the thread sleeps until something is put."""
+    turns = 0
+
+    def clock() -> float:
+        nonlocal turns
+        turns += 1
+        return 0.0
+
+    delivery = Delivery([ListSink()], lossless=False, clock=clock)
+    before = turns
+    time.sleep(0.5)  # five ticks, if there were any
+
+    assert turns == before
+    delivery.close()

@@ -67,6 +67,7 @@ def test_a_sink_goes_on_after_a_full_disk(tmp_path: Path, monkeypatch: pytest.Mo
         """Takes ten bytes more."""
 
         taken = 0
+        fileno = whole.fileno
 
         def write(self, data: memoryview) -> int:
             if self.taken:
@@ -93,3 +94,44 @@ def test_the_null_device_is_not_rotated() -> None:
     write(sink, range(3))
     sink.close()
     assert not Path("/dev/null.1").exists()
+
+
+@pytest.mark.parametrize("rotate_bytes", [None, 100_000])
+def test_a_file_that_was_moved_or_removed_is_begun_anew(
+    tmp_path: Path, rotate_bytes: int | None
+) -> None:
+    """By another program's rotation, or by hand with its folder: what follows is found at the path."""
+    path = tmp_path / "out" / "out.jsonl"
+    sink = JsonlSink(path, rotate_bytes=rotate_bytes)
+    write(sink, range(2))
+    path.rename(tmp_path / "moved.jsonl")
+    write(sink, range(2, 4))
+    assert (indices(tmp_path / "moved.jsonl"), indices(path)) == ([0, 1], [2, 3])
+    path.unlink()
+    path.parent.rmdir()
+    write(sink, range(4, 6))
+    path.write_text('{"index": 9}')  # replaced, and torn
+    path.rename(path.with_suffix(".old"))
+    path.with_suffix(".old").rename(path)
+    (tmp_path / "fresh").write_text('{"index": 7}')
+    (tmp_path / "fresh").rename(path)
+    write(sink, range(8, 9))
+    sink.close()
+    assert indices(path) == [7, 8]
+
+
+def test_a_pipe_in_the_place_of_the_file_is_refused(tmp_path: Path) -> None:
+    """To open it would wait for a reader, for ever."""
+    import os  # noqa: PLC0415 (here alone)
+
+    path = tmp_path / "out.jsonl"
+    sink = JsonlSink(path)
+    write(sink, range(1))
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(EdgeKitError, match="no regular file"):
+        write(sink, range(1, 2))
+    path.unlink()
+    write(sink, range(2, 3))
+    sink.close()
+    assert indices(path) == [2]

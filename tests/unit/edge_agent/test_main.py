@@ -37,6 +37,20 @@ def test_errors_are_sentences(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     )
 
 
+def test_errors_do_not_steer_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Control characters of a file's keys are shown, and forge no line."""
+    path = tmp_path / "agent.json"
+    path.write_text('{"\\u001b[31mred\\nhint: none": 1}')
+
+    assert main(["run", str(path)]) == 2
+    shown = capsys.readouterr().err
+    assert "\x1b" not in shown
+    assert "\nhint: none" not in shown
+    assert r"`\x1b[31mred\nhint: none`" in shown
+
+
 def test_verbose_shows_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Only `-v` brings the traceback."""
     assert main(["run", "-v", str(tmp_path / "missing.json")]) == 2

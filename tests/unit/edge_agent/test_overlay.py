@@ -148,6 +148,8 @@ def test_what_is_not_the_devices_is_refused_by_name(
         {"password": "hunter2"},
         {"sink": {"mqtt": {"token": {"a": "hunter2"}}}},
         {"sink": {"mqtt": {"url": "mqtt://roof:hunter2@broker"}}},
+        {"sink": {"mqtt": {"password_file": ["hunter2"]}}},
+        {"sink": {"mqtt": {"user": {"roof": "hunter2"}}}},
         {
             "sink": {
                 "mqtt": {"url": "mqtt://h", "key_file": "hunter2-key"},
@@ -162,6 +164,12 @@ def test_a_refusal_repeats_no_secret(read: Callable[..., Settings], document: An
         read(document)
 
     assert "hunter2" not in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_a_huge_file_is_not_read_whole(read: Callable[..., Settings]) -> None:
+    """It would fill the memory of a small board."""
+    with pytest.raises(ConfigError, match="is larger than 256 KiB"):
+        read('{"device": "' + "a" * (1 << 18) + '"}')
 
 
 def test_a_password_belongs_into_a_file(read: Callable[..., Settings]) -> None:

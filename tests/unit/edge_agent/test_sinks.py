@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import math
@@ -322,4 +323,21 @@ def test_lines_may_go_nowhere() -> None:
     """The null device swallows them."""
     sink = JsonlSink(Path(os.devnull))
     sink.write([WALK], [STARTED])
+    sink.close()
+
+
+def test_jsonl_is_on_the_disk_when_it_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that does not take it is told; what cannot be synced, as /dev/null, is closed as well."""
+    JsonlSink(Path("/dev/null")).close()
+    sink = JsonlSink(tmp_path / "out.jsonl")
+    sink.write([WALK], [])
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(EdgeKitError, match="No space left"):
+        sink.close()
     sink.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,3 +65,14 @@ def test_own_use_is_measured() -> None:
     sum(range(100_000))
     assert 0 <= share.since_last() <= 1.5
     assert 0 <= share.overall() <= 1.5
+
+
+def test_a_disk_that_takes_a_part_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """write(2) may take less than it is given: the rest follows."""
+    write = os.write
+    monkeypatch.setattr("os.write", lambda descriptor, data: write(descriptor, data[:3]))
+    StatusFile(tmp_path / "status.json").write({"samples": 12345})
+
+    assert json.loads((tmp_path / "status.json").read_text()) == {"samples": 12345}

@@ -18,6 +18,7 @@ from edge_agent.config import (
     PluginSource,
     SerialSource,
 )
+from edge_agent.errors import ConfigError
 from edge_agent.unit import Unit, units
 
 if TYPE_CHECKING:
@@ -185,6 +186,9 @@ def test_a_file_outside_of_the_state_folder_can_be_written(agent_config: Make) -
     found = settings(units(agent_config(sinks=sinks))[0])
 
     assert found["ReadWritePaths"] == ['"-/data/50%% of it"']
+    quoted = (JsonlSink(path='/data/a "b" c\\x/out.jsonl'),)
+    found = settings(units(agent_config(sinks=quoted))[0])
+    assert found["ReadWritePaths"] == [r'"-/data/a \"b\" c\\x"']
 
 
 def test_a_version_makes_no_second_line(agent_config: Make) -> None:
@@ -192,3 +196,9 @@ def test_a_version_makes_no_second_line(agent_config: Make) -> None:
     text = units(agent_config(version="1\nExecStartPre=/bin/sh"))[0].text
 
     assert "\nExecStartPre" not in text
+
+
+def test_no_app_takes_the_unit_of_another_ones_uplink(agent_config: Make) -> None:
+    """Two apps on one board never write the same file."""
+    with pytest.raises(ConfigError, match="the uplink of `gait`"):
+        units(agent_config(name="gait-uplink"))

@@ -52,3 +52,26 @@ def test_a_path_without_a_name_is_a_sentence() -> None:
     """The folder one is in."""
     with pytest.raises(EdgeKitError, match=r"cannot write `\.`"):
         write_file(Path(), b"x")
+
+
+def test_a_device_or_a_pipe_is_never_replaced(tmp_path: Path) -> None:
+    """With root's rights `/dev/null` would become a file."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    with pytest.raises(EdgeKitError, match="no regular file"):
+        write_file(pipe, b"x")
+
+    assert pipe.is_fifo()
+    assert [item.name for item in tmp_path.iterdir()] == ["pipe"]
+
+
+@pytest.mark.parametrize("name", ["dist/x.tar.xz", "dist/sub/x.tar.xz"])
+def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path, name: str) -> None:
+    """`File exists` about a file that does not exist would be a riddle."""
+    (tmp_path / "dist").write_text("mine")
+
+    with pytest.raises(EdgeKitError, match="dist` is a file, no folder"):
+        write_file(tmp_path / name, b"x")
+
+    assert (tmp_path / "dist").read_text() == "mine"

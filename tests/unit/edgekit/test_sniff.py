@@ -150,3 +150,24 @@ def test_a_clock_without_a_name_is_told() -> None:
     assert heard is not None
     assert heard.channels == ("ch1", "ch2", "ch3")
     assert "let the sensor print a header such as `time_ms,ch1,ch2`" in heard.notes[0]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_decimal_commas(end: str) -> None:
+    """What the agent reads is recognised, whatever ends its lines."""
+    lines = [";".join(f"{value:.3f}" for value in sample) for sample in moving(40, 3, 1, 1.0)]
+    heard = sniff("".join(line.replace(".", ",") + end for line in lines).encode())
+
+    assert heard is not None
+    assert (heard.format, heard.channels, heard.count) == ("csv", ("ch1", "ch2", "ch3"), 39)
+    assert heard.last == tuple(map(float, lines[-1].split(";")))
+
+
+def test_all_frames_are_counted() -> None:
+    """The rate is told by them: it must not depend on how much is needed to recognise them."""
+    frames = [b"\xaa\x55" + struct.pack("<3f", *sample) for sample in moving(2000, 3, 1, 1.0)]
+    heard = sniff(b"".join(frames))
+
+    assert heard is not None
+    assert (heard.format, heard.frame, heard.sync) == ("binary", "<3f", "aa55")
+    assert heard.count == pytest.approx(2000, abs=2)

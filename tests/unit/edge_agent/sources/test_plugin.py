@@ -124,7 +124,13 @@ class Adc:
     ("body", "said"),
     [
         ("raise OSError(5, 'Input/output error')", r"failed: OSError: \[Errno 5\]"),
-        ("yield 1.0, 2.0, 3.0", "yielded 3 numbers for 2 channels"),
+        ("yield 1.0, 2.0, 3.0", "yielded more than 2 numbers for 2 channels"),
+        ("yield (1.0,)", "yielded 1 numbers for 2 channels"),
+        ("yield iter(int, 1)", "yielded more than 2 numbers"),
+        ("yield 10**400, 0.0", "no sequence of numbers: OverflowError"),
+        ("yield '12'", "yielded `12`, which is no sequence of numbers"),
+        ("yield {'ax': 1.0, 'ay': 2.0}.keys()", "no sequence of numbers"),
+        ("import sys; yield None; sys.exit(0)", "failed: SystemExit: 0"),
         ("yield 'ab'", "yielded `ab`, which is no sequence of numbers"),
         ("yield 5", "yielded `5`, which is no sequence of numbers"),
         ("yield 1 / 0, 0", "failed: ZeroDivisionError: division by zero"),
@@ -145,6 +151,16 @@ def test_what_goes_wrong_in_it(tmp_path: Path, body: str, said: str) -> None:
         ("def", "cannot be imported: SyntaxError"),
         ("class Adc:\n    def __init__(self): pass", "could not be made: TypeError"),
         ("class Adc:\n    def __init__(self, *_): pass", "has neither `samples` nor `blocks`"),
+        ("import sys; sys.exit(0)", "cannot be imported: SystemExit: 0"),
+        ("class Adc:\n    def __init__(self, *_): exit(0)", "could not be made: SystemExit: 0"),
+        (
+            "class Adc:\n    def __init__(self, *_): pass\n    def blocks(self, stop): yield None",
+            "has `blocks` but no `counts`",
+        ),
+        (
+            "class Adc:\n    counts = None\n    def __init__(self, *_): pass\n    def blocks(self, stop): yield None",
+            "has `counts` of type `NoneType`",
+        ),
     ],
 )
 def test_what_cannot_be_loaded(tmp_path: Path, code: str, said: str) -> None:

@@ -45,6 +45,43 @@ def test_half_a_line_is_left_out() -> None:
     assert values(blocks) == [(5, 6, 7), (8, 9, 1)]
 
 
+def test_lines_that_end_with_cr_alone() -> None:
+    """Half a line ends with what all others end with."""
+    reader = make()
+    blocks = take(reader, b"2,3,4\r5,6,7\r", 1.05) + take(reader, b"8,9,1\r\r", 1.06)
+
+    assert values(blocks) == [(5, 6, 7), (8, 9, 1)]
+
+
+def test_a_sensor_that_names_its_columns_otherwise() -> None:
+    """Another board is plugged in, or another program flashed: its header says what its columns are."""
+    reader = make()
+    blocks = take(reader, b"ax,ay,az\n" + b"1,2,3\n" * 3, 5.0)
+    blocks += list(reader.interrupt())
+    reader.opened(6.0)
+    blocks += take(reader, b"az,note,ay,ax\n" + b"3,0,2,1\n" * 3, 6.5)
+    blocks += take(reader, b"az,note,ay,ax\n3,0,2,1\nax,ay\n", 6.53)
+
+    assert set(values(blocks)) == {(1.0, 2.0, 3.0)}
+    assert len(values(blocks)) == 7
+    assert [block.begin for block in blocks] == ["start", "gap", ""]
+    assert reader.counts.dropped == {"ragged": 1}
+    assert "the columns were named anew while it ran, last as `az,note,ay,ax`" in reader.notes
+
+
+def test_a_clock_that_is_named_later() -> None:
+    """A header with a time after rows without one: the stamps count from there on."""
+    reader = make()
+    blocks = take(reader, b"1,2,3\n" * 4, 5.0)
+    rows = b"".join(b"%d,1,2,3\n" % (10 * i) for i in range(12))
+    blocks += take(reader, b"time_ms,ax,ay,az\n" + rows, 5.05)
+
+    assert set(values(blocks)) == {(1.0, 2.0, 3.0)}
+    assert blocks[0].times_s == ()
+    assert blocks[-1].times_s[-1] == pytest.approx(0.11)
+    assert blocks[1].begin == "gap"
+
+
 def test_after_silence_a_line_begins() -> None:
     """Opening a port restarts an Arduino: the rest of its last line comes, then nothing, then its header."""
     reader = make()

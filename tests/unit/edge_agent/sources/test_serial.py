@@ -287,6 +287,16 @@ def test_the_port_is_for_oneself(sensor: Sensor, stop: StopSignal) -> None:
     assert "fuser" in second.source.notes[0]
 
 
+def test_a_closed_port_is_free_though_a_child_was_just_forked(sensor: Sensor) -> None:
+    """A child holds a copy of the descriptor until its program begins; `dup` is such a copy."""
+    first = SerialPort(str(sensor.port), 115200)
+    copy = os.dup(first.fileno())
+    first.close()
+
+    SerialPort(str(sensor.port), 9600).close()
+    os.close(copy)
+
+
 def test_an_hour_unplugged_is_no_failure(tmp_path: Path) -> None:
     """One virtual hour: the loop gets a turn at least once a second, and attempts stay a second apart."""
     clock = ManualClock(stop_at_s=3600.0)
@@ -395,10 +405,14 @@ def test_a_pause_is_a_gap(sensor: Sensor, stop: StopSignal) -> None:
     listener.until(1)
     time.sleep(1.2)
     sensor.send(frames(1, 1))
+    listener.turn()  # nobody was listening: whether this one came before the pause or after it is not known
+    sensor.send(frames(2, 1))
     listener.until(2)
 
     assert listener.begins == ["start", "gap"]
+    assert listener.samples == ramp(0, 1) + ramp(2, 1)
     assert listener.source.details["gaps"] == 1
+    assert listener.source.counts.dropped == {"around_gap": 1}
 
 
 def test_a_stop_is_prompt(sensor: Sensor, stop: StopSignal) -> None:

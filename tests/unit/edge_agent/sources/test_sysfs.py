@@ -104,6 +104,42 @@ def test_a_pattern(files: tuple[Path, Path]) -> None:
         listen((pattern,), 1.0)
 
 
+def test_a_device_that_is_there_twice_for_a_moment(files: tuple[Path, Path]) -> None:
+    """Plugged in again it comes under another number before the old one has gone: that ends no run."""
+    hot, volts = files
+    pattern = hot.parent.with_name("hwmon*") / hot.name
+    other = hot.parent.with_name("hwmon4") / hot.name
+    other.parent.mkdir()
+    said: list[str] = []
+
+    def change(turn: int) -> None:
+        if turn == 10:
+            hot.rename(hot.with_suffix(".old"))
+            volts.rename(volts.with_suffix(".old"))
+        if turn == 12:
+            hot.with_suffix(".old").rename(hot)
+            other.write_text("1000\n")
+        if turn == 14:
+            volts.with_suffix(".old").rename(volts)
+        if turn == 16:
+            hot.unlink()
+
+    source = SysfsSource(
+        Stream(channels=("hot", "volts"), rate_hz=10.0, window=4, hop=4),
+        Configuration(files=(str(pattern), str(volts))),
+        clock=(clock := ManualClock(100.0, stop_at_s=120.0)),
+    )
+    last = (0.0, 0.0)
+    for turn, block in enumerate(source.blocks(clock)):
+        change(turn)
+        said += [note for note in source.notes if "is 2 files" in note and note not in said]
+        if block is not None:
+            last = struct.unpack("<2f", block.samples[-8:])
+
+    assert len(said) == 1
+    assert last == (1000.0, -17.0)
+
+
 def test_what_is_no_number_is_a_bad_value(files: tuple[Path, Path]) -> None:
     """A file that says something else for a while costs its samples; `hold` bridges them."""
     hot, _ = files

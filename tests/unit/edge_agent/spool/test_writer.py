@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import errno
 import json
+import zlib
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from edge_agent.spool.files import DiskFiles
 from edge_agent.spool.reader import SpoolReader
 from edge_agent.spool.record import BOOT, LARGEST_PAYLOAD_BYTES, Kind, encode, segments_of
 from edge_agent.spool.testing import SimulatedDisk
 from edge_agent.spool.writer import RETRY_S, SpoolWriter
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SEGMENT_BYTES = 4096
 MIB = 1 << 20
@@ -133,18 +138,21 @@ def test_the_quota_is_kept_and_drops_are_told(policy: Any) -> None:
 
 
 def test_every_drop_is_in_exactly_one_notice() -> None:
-    """The notices that went through add up to what the counters say, but for the segments dropped with notices in them."""
+    """What comes out and what the notices tell add up, also where notices have given way themselves, and over restarts."""
     disk = SimulatedDisk()
-    writer = open_writer(disk, quota_bytes=16 * 4096)
-    told = 0
-    reader = SpoolReader(disk)
-    for number in range(500):
-        writer.put(items(number), number * 1.0)
-        for record in reader.read(1000):
-            document = json.loads(record.payload)
-            if document.get("type") == "dropped":
-                told += document["dropped"]["quota"].get("event", 0)
-    assert told == writer.dropped["quota"]["event"] > 0
+    for boot in range(3):
+        writer = open_writer(disk, quota_bytes=16 * 4096)
+        for number in range(3000):
+            writer.put(items(3000 * boot + number), number * 1.0)
+        writer.close(3000.0)
+    left = documents(disk)
+    notices = [each["dropped"] for each in left if each.get("type") == "dropped"]
+    assert {(reason, kind) for told in notices for reason in told for kind in told[reason]} == {
+        ("quota", "event")
+    }
+    told = sum(each["quota"]["event"] for each in notices)
+    assert told == 9000 - (len(left) - len(notices))
+    assert told > writer.dropped["quota"]["event"] > 0
 
 
 def test_what_was_acknowledged_is_no_drop() -> None:
@@ -310,3 +318,54 @@ def test_a_connection_lost_between_two_boots_skips_nothing() -> None:
         range(10, 15)
     )
     assert numbers(disk) == list(range(10, 15))
+
+
+def test_a_segment_that_cannot_be_read_gives_way_as_well() -> None:
+    """Its room is what is needed: a bad block keeps nothing new out for ever."""
+
+    class BadBlock(SimulatedDisk):
+        bad = ""
+
+        def read(self, name: str, offset: int = 0, size: int = -1) -> bytes:
+            if name == self.bad:
+                raise OSError(errno.EIO, "Input/output error")
+            return super().read(name, offset, size)
+
+    disk = BadBlock()
+    writer = open_writer(disk, quota_bytes=20 * 4096, segment_bytes=4096)
+    writer.put(items(*range(200)), 0.0)
+    disk.bad = min(name for name in disk.names() if name.endswith(".seg"))
+    for number in range(1000, 4000):
+        writer.put(items(number), number / 10)
+    assert disk.bad not in disk.names()
+    assert (numbers(disk)[-1], writer.corrupt) == (3999, 1)
+    assert writer.used_bytes <= 20 * 4096
+
+
+def test_foreign_files_do_not_stop_the_spool(tmp_path: Path) -> None:
+    """A folder with a segment's name, a counter without measure, a cursor of another version: records go on."""
+    folder = tmp_path / "spool"
+    (folder / "0000000001-00000000-00000001.seg").mkdir(parents=True)
+    (folder / "9999999999-00000000-00000001.seg").write_bytes(b"what is this")
+    body = "0000000001-00000000-00000001.seg new words"
+    (folder / "cursor").write_text(f"{body} {zlib.crc32(body.encode()):08x}\n")
+    reader = SpoolReader(DiskFiles(folder))
+    writer = SpoolWriter(DiskFiles(folder), quota_bytes=1 << 20)
+    writer.put([(Kind.EVENT, b'{"n":1}')], 0.0)
+    assert [record.payload for record in reader.read(10)] == [b'{"n":1}']
+
+
+def test_a_folder_that_was_removed_is_made_again(tmp_path: Path) -> None:
+    """What was synced in it is gone; what comes is kept, and not written to files without a name."""
+    folder = tmp_path / "spool"
+    writer = SpoolWriter(DiskFiles(folder), quota_bytes=1 << 20)
+    writer.put(items(0), 0.0)
+    writer.sync(0.0)
+    for path in folder.iterdir():
+        path.unlink()
+    folder.rmdir()
+    for number in range(1, 5):
+        writer.put(items(number), float(number))
+    writer.close(5.0)
+    found = SpoolReader(DiskFiles(folder)).read(10)
+    assert [json.loads(record.payload)["number"] for record in found] == [1, 2, 3, 4]

@@ -11,6 +11,7 @@ from edge_agent.config import MqttSink
 from edge_agent.logs import Log
 from edge_agent.spool.reader import SpoolReader
 from edge_agent.spool.record import Kind, encode
+from edge_agent.spool.recovery import read_cursor
 from edge_agent.spool.testing import SimulatedDisk
 from edge_agent.spool.writer import SpoolWriter
 from edge_agent.testing import ManualClock
@@ -184,3 +185,101 @@ def test_a_disk_that_cannot_be_read_is_tried_again() -> None:
     run(broker, disk)
     assert numbers(broker) == list(range(10))
     assert broker.farewells == [False, False, False, True]
+
+
+class StrictLink(Link):
+    """A connection that the broker closes on a record that is too large for it, whatever came with it."""
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int:
+        """Take a message."""
+        number = super().publish(topic, payload, retain=retain)
+        self.closed = getattr(self, "closed", False) or len(payload) > 1000
+        return number
+
+    def work(self, timeout_s: float) -> list[int]:
+        """Acknowledge what came, unless one of it was too large."""
+        done = super().work(timeout_s)
+        if getattr(self, "closed", False):
+            raise LinkError("The connection was lost.")
+        return done
+
+
+def test_a_record_that_the_broker_closes_the_connection_for_is_left_out() -> None:
+    """It is found and counted, and all others arrive, in front of it and behind it."""
+    disk, broker = SimulatedDisk(), Broker(ManualClock())
+    writer = SpoolWriter(disk, quota_bytes=1 << 20)
+    for number in range(40):
+        size = 2000 if number in (0, 7, 8, 39) else 10
+        document = {"type": "event", "label": "a", "n": number, "filler": "x" * size}
+        writer.put([(Kind.EVENT, encode(document))], 0.0)
+    broker.link = lambda: StrictLink(broker, "good")  # type: ignore[method-assign]
+    forwarder, reader = run(broker, disk, until_s=3600.0)
+    assert forwarder.refused == forwarder.facts["refused"] == 4
+    assert set(numbers(broker)) == set(range(40))
+    assert reader.acknowledged == 40
+    assert forwarder.state == "stopped"
+
+
+def test_a_network_that_ends_every_connection_costs_no_record() -> None:
+    """However often: a broker that has acknowledged nothing has refused nothing."""
+
+    class DeadLink(Link):
+        def work(self, timeout_s: float) -> list[int]:
+            super().work(timeout_s)
+            raise LinkError("The connection was lost.")
+
+    disk, broker = SimulatedDisk(), Broker(ManualClock())
+    filled(disk, 20)
+    dead = [DeadLink(broker, "good") for _ in range(40)]
+    good = broker.link
+    broker.link = lambda: dead.pop() if dead else good()  # type: ignore[method-assign]
+    forwarder, reader = run(broker, disk, until_s=3600.0)
+    assert (forwarder.refused, reader.acknowledged, dead) == (0, 20, [])
+
+
+def test_a_segment_that_the_disk_does_not_give_back_is_passed_over() -> None:
+    """After some attempts, and counted; one that may only not be read is waited for."""
+
+    class BadBlock(SimulatedDisk):
+        number = errno.EIO
+
+        def read(self, name: str, offset: int = 0, size: int = -1) -> bytes:
+            if name == bad:
+                raise OSError(self.number, "bad")
+            return super().read(name, offset, size)
+
+    for number, is_lost in ((errno.EIO, True), (errno.EACCES, False)):
+        disk, broker = BadBlock(), Broker(ManualClock())
+        disk.number = number
+        bad = ""
+        filled(disk, 500)
+        bad = sorted(name for name in disk.names() if name.endswith(".seg"))[1]
+        forwarder, reader = run(broker, disk, until_s=600.0)
+        assert (numbers(broker)[-1] == 499) == is_lost
+        assert (forwarder.facts["corrupt"], reader.corrupt) == (int(is_lost), int(is_lost))
+        assert (bad in disk.names()) == (not is_lost)
+
+
+def test_what_has_arrived_is_known_while_there_is_no_connection() -> None:
+    """Else a spool that fills up meanwhile would count it as lost."""
+
+    class EndingLink(Link):
+        """Acknowledges what comes first, then the line is dead."""
+
+        def work(self, timeout_s: float) -> list[int]:
+            done = super().work(timeout_s)
+            if not done:
+                raise LinkError("The connection was lost.")
+            return done
+
+    disk, broker = SimulatedDisk(), Broker(ManualClock(), *["refused"] * 100)
+    filled(disk, 50)
+    links = [EndingLink(broker, "good")]
+    refused = broker.link
+    broker.link = lambda: links.pop() if links else refused()  # type: ignore[method-assign]
+    broker.clock.stop_at_s = 3.0
+    forwarder, _ = run(broker, disk, until_s=3.0)
+    assert forwarder.state == "stopped"
+    cursor = read_cursor(disk)
+    assert cursor is not None
+    assert cursor.seq == 50

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from edge_agent.config import MqttSink
-from edge_agent.spool.record import Boot, Kind, Record
+from edge_agent.spool.record import Boot, Kind, Record, encode
 from edge_agent.uplink.credentials import read_login
 from edge_agent.uplink.link import LinkError
 from edge_agent.uplink.messages import Messages
@@ -41,6 +41,28 @@ def test_a_topic_has_no_level_that_was_filled_in() -> None:
             "type": "event",
             "label": label,
         }
+
+
+@pytest.mark.parametrize(
+    ("label", "level"),
+    [
+        ("a\tb", "a_b"),  # mosquitto closes the connection on these
+        ("a\x85b", "a_b"),
+        ("a\uffffb\ufdd0", "a_b_"),
+        ("\U0010fffe", "_"),
+        ("a\udc80b", "a_b"),  # and this one is no UTF-8
+        ("x" * 70_000, "x" * 200),
+        ("Tür öffnen", "Tür öffnen"),
+        ("$SYS", "_SYS"),  # a broker acknowledges it and tells nobody
+    ],
+)
+def test_a_topic_that_every_broker_takes(label: str, level: str) -> None:
+    """Whatever the label: else this record would hold up all that come behind it."""
+    made = messages(topic="{event}/x")
+    payload = encode({"type": "event", "label": label})
+    topic, content = made.of(Record(Boot(7, 1), 3, Kind.EVENT, payload, 0))
+    assert topic == f"{level}/x"
+    assert json.loads(content)["label"] == label
 
 
 def test_the_report_is_written_when_something_changed(tmp_path: Path) -> None:
@@ -92,7 +114,7 @@ def test_a_login_from_a_file_or_a_credential(tmp_path: Path) -> None:
     with pytest.raises(LinkError, match="needs systemd"):
         login(password_file="credential:password")
     with pytest.raises(LinkError, match="cannot read the password file"):
-        login(folder, password_file="credential:../password/x")
+        login(folder, password_file="credential:nothing")
 
 
 def test_the_command_that_starts_the_uplink(tmp_path: Path) -> None:

@@ -23,9 +23,13 @@ from edgekit.build.wheel_cache import sha256_of
 from edgekit.errors import ConfigError, EdgeKitError, ToolError, VerificationFailed
 
 if TYPE_CHECKING:
+    from edgekit.board import Board
     from tests.unit.edgekit.build.conftest import Workshop
 
 PI_4 = find_board("raspberry-pi-4", None)
+PI_5 = find_board("raspberry-pi-5", None)
+OWN_CPU = replace(PI_5, cpu="cortex-a76")
+"""A board that wants code of its own."""
 
 
 class Bench:
@@ -82,10 +86,10 @@ class Bench:
         """Return the options that build these sources."""
         return replace(WheelOptions(source=self.source), **changes)  # type: ignore[arg-type]
 
-    def build(self, board: str = "raspberry-pi-4", **changes: object) -> DeviceWheel:
+    def build(self, board: Board = PI_4, **changes: object) -> DeviceWheel:
         """Get the wheel."""
         return device_wheel(
-            find_board(board, None),
+            board,
             self.options(**changes),
             progress=lambda *state: self.progress.append(state),
             note=self.notes.append,
@@ -109,24 +113,32 @@ def test_it_is_built_once(bench: Bench) -> None:
 
     assert (first.origin, second.origin) == ("built", "cache")
     assert (first.sha256, first.path) == (second.sha256, second.path)
-    assert (first.cpu, first.toolchain) == ("cortex-a72", "zig")
+    assert (first.cpu, first.toolchain) == ("generic", "zig")
     assert bench.builds == 1
     assert bench.progress == [(1, None, "libc")]
     assert not bench.left_behind()
+
+
+def test_boards_with_the_same_cpu_share_the_engine(bench: Bench) -> None:
+    """It is compiled for the first and taken for the other, which has no features of its own in it."""
+    first, second = bench.build(PI_4), bench.build(PI_5)
+
+    assert PI_4.features != PI_5.features
+    assert (second.origin, second.sha256) == ("cache", first.sha256)
 
 
 @pytest.mark.parametrize("change", ["source", "compiler", "cpu", "toolchain"])
 def test_what_makes_another_wheel(bench: Bench, change: str) -> None:
     """Sources, compiler, CPU and toolchain are part of the key."""
     bench.build()
-    board, options = "raspberry-pi-4", {}
+    board, options = PI_4, {}
     match change:
         case "source":
             (bench.source / "lib.rs").write_text("// new\n")
         case "compiler":
             bench.workshop.rust(release="1.97.0")
         case "cpu":
-            board = "raspberry-pi-5"
+            board = OWN_CPU
         case _:
             bench.workshop.program("aarch64-linux-gnu-gcc", "exit 1")
             options = {"toolchain": "gcc"}
@@ -259,13 +271,13 @@ def test_a_ready_wheel_that_does_not_suit_the_board(bench: Bench) -> None:
     small_pages = bench.workshop.wheel("x.whl", library=bench.workshop.library(page=4096))
     bench.ready(cpu="generic", wheel=small_pages)
 
-    wheel = bench.build("raspberry-pi-5", wheels=bench.wheels)
+    wheel = bench.build(OWN_CPU, wheels=bench.wheels)
 
     assert wheel.origin == "built"
     assert "not taken: the engine is aligned to pages of 4096 bytes" in bench.notes[0]
     bench.ready(cpu="cortex-a76", wheel=small_pages)
     with pytest.raises(VerificationFailed, match="pages of 4096 bytes"):
-        bench.build("raspberry-pi-5", wheels=bench.wheels)
+        bench.build(OWN_CPU, wheels=bench.wheels)
 
 
 def test_no_ready_wheel_for_the_board(bench: Bench) -> None:
@@ -273,7 +285,7 @@ def test_no_ready_wheel_for_the_board(bench: Bench) -> None:
     bench.ready(cpu="cortex-a53")
 
     assert bench.build(wheels=bench.wheels).origin == "built"
-    assert "is for cortex-a72" in bench.notes[0]
+    assert "is for generic" in bench.notes[0]
 
 
 def test_locked_wants_everything_pinned(bench: Bench) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
+import os
 import urllib.error
 import urllib.request
 from dataclasses import replace
@@ -15,12 +17,13 @@ import pytest
 from edgekit.board import find_board
 from edgekit.build.ready_wheels import WheelSource, ready_wheel
 from edgekit.build.wheel_cache import WheelCache
-from edgekit.errors import ConfigError, ToolError, VerificationFailed
+from edgekit.errors import ConfigError, EdgeKitError, ToolError, VerificationFailed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-PI_4 = find_board("raspberry-pi-4", None)
+PI_4 = replace(find_board("raspberry-pi-4", None), cpu="cortex-a72")
+"""As a board that wants code of its own."""
 SOURCES = "5" * 64
 
 
@@ -99,6 +102,21 @@ def test_a_wheel_that_is_not_what_the_index_says(folder: Path, cache: WheelCache
     (folder / "cortex-a72.whl").write_bytes(b"something else")
 
     with pytest.raises(VerificationFailed, match=r"cortex-a72\.whl` does not have the digest"):
+        ready_wheel(WheelSource(place=str(folder)), PI_4, SOURCES, cache)
+    assert not list(cache.folder.glob("*"))
+
+
+def test_a_full_disk_is_said_of_the_file(
+    folder: Path, cache: WheelCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the path it is known which disk is meant; nothing is kept."""
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+
+    with pytest.raises(EdgeKitError, match=r"cannot write `.*cortex-a72\.whl`: No space left"):
         ready_wheel(WheelSource(place=str(folder)), PI_4, SOURCES, cache)
     assert not list(cache.folder.glob("*"))
 

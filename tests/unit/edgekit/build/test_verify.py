@@ -128,7 +128,7 @@ def test_code_for_one_cpu_fits_no_other(workshop: Workshop) -> None:
     """Instructions of a Cortex-A76 are unknown to a Cortex-A53."""
     facts = wheel_facts(workshop.wheel())
 
-    found = fits(facts, PI_4.target, "cortex-a72", [PI_4, PI_3])
+    found = fits(facts, PI_4.target, "cortex-a72", [replace(PI_4, cpu="cortex-a72"), PI_3])
 
     assert {fit.board.id for fit in found} == {"raspberry-pi-4"}
 

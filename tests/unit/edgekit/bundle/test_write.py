@@ -100,7 +100,7 @@ def test_source_date_epoch_is_the_time_of_all_files(
     assert dated.release_id == base.release_id
 
 
-@pytest.mark.parametrize("text", ["", "now", "-1", "1.5", "9" * 20])
+@pytest.mark.parametrize("text", ["", "now", "-1", "1.5", "9" * 20, "٣"])
 def test_a_time_that_is_none_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
