@@ -21,6 +21,8 @@ from edgekit.errors import ToolError
 if TYPE_CHECKING:
     from edgekit.build_section import ToolchainKind
 
+pytestmark = pytest.mark.slow  # a container image and five compilations
+
 DATA = Path(__file__).parents[1] / "data"
 PROBE = DATA / "probe-crate"
 TOOLS = Path(sys.prefix, "tools", "bin")
