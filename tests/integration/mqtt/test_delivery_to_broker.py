@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import time
 from collections.abc import Callable
 from functools import partial
@@ -193,7 +192,7 @@ def test_two_uplinks_do_not_share_a_spool(make_device: Make, wait: Wait) -> None
     wait(lambda: device.report.get("link") == "disconnected", "the first uplink")
     assert device.start().wait(30) == 1
     assert "another process is the reader" in device.log
-    first.send_signal(signal.SIGINT)
+    first.terminate()
     assert first.wait(10) == 0
 
 
