@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from typing import TYPE_CHECKING
 
 from edgekit.errors import EdgeKitError
@@ -40,3 +41,25 @@ def write_file(path: Path, data: bytes) -> None:
         ) from error
     except OSError as error:
         raise EdgeKitError(f"cannot write `{path}`: {error.strerror or error}") from error
+
+
+def check_writable(path: Path) -> None:
+    """
+    Raise EdgeKitError if a file could not be written, before what it is to hold has taken minutes to make.
+
+    Tried with a nameless file in the folder that is there already: a read-only disk stops root as well.
+    """
+    folder = next((parent for parent in path.absolute().parents if parent.exists()), path.parent)
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except NotADirectoryError as error:
+        raise EdgeKitError(
+            f"cannot write `{path}`: `{folder}` is a file, no folder",
+            hint=f"move `{folder}` away, or name another place",
+        ) from error
+    except OSError as error:
+        raise EdgeKitError(
+            f"cannot write `{path}`: `{folder}` is not for writing: {error.strerror}",
+            hint="name another place",
+        ) from error

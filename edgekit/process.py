@@ -7,6 +7,7 @@ A `Command` is a value, so that plans can be compared and printed; `run` waits f
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shlex
 import shutil
@@ -14,13 +15,15 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Self
 
 from edgekit.errors import ToolError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+_SUPERVISOR = Path(__file__).with_name("supervised.py")
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,12 @@ class Running:
     """A command under way; leaving the `with` block kills what is left of its process group."""
 
     def __init__(
-        self, command: Command, *, hint: str | None = None, one_stream: bool = False
+        self,
+        command: Command,
+        *,
+        hint: str | None = None,
+        one_stream: bool = False,
+        pass_fds: Sequence[int] = (),
     ) -> None:
         """
         Start it; with `one_stream` what it says to stderr comes in order with the rest, as in a terminal.
@@ -61,7 +69,7 @@ class Running:
         Raises ToolError (with `hint`: how to get it) if the program is missing or does not start.
         """
         self.command = command
-        self._process = _start(command, hint, one_stream=one_stream)
+        self._process = _start(command, hint, one_stream=one_stream, pass_fds=pass_fds)
 
     def __enter__(self) -> Self:
         return self
@@ -96,6 +104,14 @@ class Running:
         for line in self._process.stdout:
             yield line.decode(errors="replace").rstrip("\r\n")
 
+    def ask(self, request: str) -> str:
+        """Write a line to its standard input and return the next line that it prints; empty if it has ended."""
+        assert self._process.stdin is not None  # noqa: S101 (for the type checker: a pipe, unless `one_stream`)
+        assert self._process.stdout is not None  # noqa: S101 (as above)
+        self._process.stdin.write(f"{request}\n".encode())
+        self._process.stdin.flush()
+        return self._process.stdout.readline().decode(errors="replace").rstrip("\r\n")
+
     def kill(self) -> None:
         """End the command and everything in its process group now; nothing happens if it has ended."""
         if self._process.poll() is not None:
@@ -125,17 +141,38 @@ def run(
 
 
 def follow(
-    command: Command, on_line: Callable[[str], None], *, hint: str | None = None
+    command: Command,
+    on_line: Callable[[str], None],
+    *,
+    hint: str | None = None,
+    cleanup: Sequence[Command] = (),
 ) -> Finished:
     """
     Run a command to its end and give every line that it prints, of either stream, to `on_line` as it comes.
 
-    As with `run`, nothing of it is left behind, also when `on_line` raises; the outputs of the result are empty.
+    As with `run`, nothing of it is left behind, also when `on_line` raises or this process is killed: then a process between
+    the two (`supervised.py`) runs `cleanup` and ends it. The outputs of the result are empty.
     """
-    with Running(command, hint=hint, one_stream=True) as running:
-        for line in running.lines():
-            on_line(line)
-        return running.wait()
+    here, there = os.pipe()
+    try:
+        supervised = _supervised(command, here, cleanup, hint)
+        with Running(supervised, hint=hint, one_stream=True, pass_fds=(here,)) as running:
+            for line in running.lines():
+                on_line(line)
+            return running.wait()
+    finally:
+        os.close(here)
+        os.close(there)
+
+
+def _supervised(
+    command: Command, lifeline: int, cleanup: Sequence[Command], hint: str | None
+) -> Command:
+    """Return the command that runs another and ends it when the other end of the pipe `lifeline` closes."""
+    last = json.dumps([it.argv for it in cleanup])
+    before = (sys.executable, "-I", str(_SUPERVISOR), str(lifeline), last)
+    argv = (*before, _find(command, hint), *command.argv[1:])
+    return Command(argv, env=command.env, cwd=command.cwd)
 
 
 def replace(command: Command, *, hint: str | None = None) -> NoReturn:
@@ -153,7 +190,7 @@ def replace(command: Command, *, hint: str | None = None) -> NoReturn:
 
 
 def _start(
-    command: Command, hint: str | None, *, one_stream: bool = False
+    command: Command, hint: str | None, *, one_stream: bool, pass_fds: Sequence[int]
 ) -> subprocess.Popen[bytes]:
     program = _find(command, hint)
     try:
@@ -164,6 +201,7 @@ def _start(
             stdin=subprocess.DEVNULL if one_stream else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT if one_stream else subprocess.PIPE,
+            pass_fds=pass_fds,
             start_new_session=True,  # a group of its own: it can be killed as a whole
         )
     except OSError as error:

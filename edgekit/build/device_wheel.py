@@ -217,7 +217,7 @@ def _build(inputs: BuildInputs, key: str, progress: Progress) -> Path:
             folder.mkdir(parents=True, exist_ok=True)
         with log.open("w", encoding="utf-8") as file:
             for command in plan.commands:
-                _run_logged(command, file, counter)
+                _run_logged(command, file, counter, plan.cleanup)
     except BaseException:
         for command in plan.cleanup:  # what runs in a container is no child of this process
             run(command, timeout_s=_CLEANUP_TIMEOUT_S)
@@ -228,7 +228,9 @@ def _build(inputs: BuildInputs, key: str, progress: Progress) -> Path:
     return wheels[0]
 
 
-def _run_logged(command: Command, log: TextIO, counter: CrateCounter) -> None:
+def _run_logged(
+    command: Command, log: TextIO, counter: CrateCounter, cleanup: tuple[Command, ...]
+) -> None:
     lines: list[str] = []
 
     def take(line: str) -> None:
@@ -237,7 +239,7 @@ def _run_logged(command: Command, log: TextIO, counter: CrateCounter) -> None:
         counter.line(line)
 
     log.write(f"$ {command}\n")
-    if follow(command, take).returncode != 0:
+    if follow(command, take, cleanup=cleanup).returncode != 0:
         raise build_failed(lines, Path(log.name), Path(command.argv[0]).name)
 
 

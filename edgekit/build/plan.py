@@ -26,12 +26,32 @@ if TYPE_CHECKING:
 PROFILE = "device"
 _FLAG_SEPARATOR = "\x1f"  # cargo's, for flags that may hold spaces
 _EPOCH_S = "315532800"  # 1980-01-01: the first date that a zip file can hold
-_LINK_TIME = ("-C", "llvm-args=-enable-machine-outliner=always -inline-threshold=10")
+_EVERY_CRATE = ("-C", "llvm-args=-inline-threshold=25")
 """
-What the last crate is compiled with, whose link-time optimisation makes the code of all of them.
+What crates are compiled with: little is inlined but what its author has marked for it.
 
-Equal sequences of instructions become one function (LLVM has that on by default for `opt-level = "z"` alone) and little is
-inlined that the crates' own compilation, which knows about speed, has not: figures are in runtime/Cargo.toml.
+LLVM's own bound, 225, copies code that runs once a model into every place that names it.
+"""
+_LINK_TIME = (
+    "-C",
+    "llvm-args="
+    + " ".join(
+        (
+            "-inlinehint-threshold=60",
+            *("-locally-hot-callsite-threshold=250", "-hot-callsite-rel-freq=12"),
+            *("-unroll-runtime=false", "-unroll-threshold=40"),
+            *("-enable-epilogue-vectorization=false", "-force-vector-interleave=1"),
+            *("-enable-machine-outliner=always", "-outliner-benefit-threshold=48"),
+        )
+    ),
+)
+"""
+What the last crate is compiled with besides, whose link-time optimisation makes the code of all of them.
+
+Loops are what a model's time goes into: there everything is inlined that fits, and elsewhere next to nothing. One vector
+loop is made of a loop, without a second one for the rest. Sequences of instructions that are worth it become
+functions, of which all callers share one (LLVM has that on by default for `opt-level = "z"` alone). Figures are in
+runtime/Cargo.toml.
 """
 
 
@@ -113,12 +133,13 @@ def rust_flags(inputs: BuildInputs) -> tuple[str, ...]:
         flags += ["-C", "target-feature=-aes,-sha2"]
     for argument in inputs.toolchain.link_args.get(inputs.cpu, ()):
         flags += ["-C", f"link-arg={argument}"]
+    flags += _EVERY_CRATE if is_arm else ()
     places = {inputs.cargo_home: "cargo", inputs.target_folder: "target", inputs.source: "runtime"}
     return (*flags, *(f"--remap-path-prefix={path}=/{name}" for path, name in places.items()))
 
 
 def link_time_flags(inputs: BuildInputs) -> tuple[str, ...]:
-    """Return the flags of rustc for the last crate alone; on other CPUs than ARM's LLVM's outlining is not proven."""
+    """Return the flags of rustc for the last crate alone; what they do to other CPUs' code is not measured."""
     return _LINK_TIME if inputs.target.startswith("aarch64") else ()
 
 

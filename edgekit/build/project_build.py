@@ -13,7 +13,7 @@ from edge_agent.config.budget import MIB
 from edgekit.build.device_wheel import device_wheel
 from edgekit.build.verify import fits
 from edgekit.build.wheel_cache import sha256_of
-from edgekit.bundle import size_table, write_bundle
+from edgekit.bundle import check_can_write, size_table, write_bundle
 from edgekit.bundle.assemble import assemble
 from edgekit.errors import OverBudget
 from edgekit.memory_plan import memory_plan
@@ -49,6 +49,7 @@ def build_bundle(  # noqa: PLR0913 (what is built, for what, and who is told)
 
     Raises OverBudget before anything is compiled, and what `device_wheel`, `assemble` and `write_bundle` raise; then there is no bundle, or the one from before.
     """
+    check_can_write(target.output)
     plan = memory_plan(project, compiled.proof.memory, len(compiled.archive))
     plan.check()
     check_board_memory(plan, target.board)
@@ -91,6 +92,8 @@ def _facts(
         "size_bytes": bundle.size_bytes,
         "release_id": bundle.release_id,
         "verdict": manifest.about["verdict"],
+        "mode": manifest.about["mode"],
+        "unproven": manifest.about.get("unproven"),
         "engine": {
             "target": wheel.target,
             "cpu": wheel.cpu,

@@ -83,7 +83,8 @@ def too_old(rust: Rust) -> bool:
 
 def has_target(rust: Rust, target: str) -> bool:
     """Whether the target's standard library lies where this very compiler looks for it."""
-    asked = Command((str(rust.rustc), "--print", "target-libdir", "--target", target))
+    arguments = ("--print", "target-libdir", "--target", target)
+    asked = Command((str(rust.rustc), *arguments), cwd=Path("/"))
     done = run(asked, timeout_s=_TIMEOUT_S)
     folder = Path(done.stdout.strip())
     return done.returncode == 0 and any(folder.glob("libstd-*"))
@@ -139,7 +140,9 @@ def _suffixes(folder: Path) -> list[str]:
 def _rust(kind: RustKind, cargo: Path, rustc: Path) -> Rust | None:
     """Return a toolchain that works; None for one that does not start."""
     try:
-        done = run(Command((str(rustc), "--version", "--verbose")), timeout_s=_TIMEOUT_S)
+        done = run(
+            Command((str(rustc), "--version", "--verbose"), cwd=Path("/")), timeout_s=_TIMEOUT_S
+        )
     except ToolError:
         return None
     if done.returncode != 0 or not cargo.is_file() or not _field(done.stdout, "host"):

@@ -7,6 +7,6 @@ writes them, `Bundle` opens what was written.
 
 from edgekit.bundle.contents import Contents, SizeRow, size_table
 from edgekit.bundle.opened import Bundle
-from edgekit.bundle.write import write_bundle
+from edgekit.bundle.write import check_can_write, write_bundle
 
-__all__ = ["Bundle", "Contents", "SizeRow", "size_table", "write_bundle"]
+__all__ = ["Bundle", "Contents", "SizeRow", "check_can_write", "size_table", "write_bundle"]

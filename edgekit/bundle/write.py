@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from edge_agent.bundle_archive import BLOCK_BYTES, END, in_archive_order, is_native
 from edge_agent.manifest import MANIFEST_NAME
-from edgekit.atomic import write_file
+from edgekit.atomic import check_writable, write_file
 from edgekit.bundle.compression import compress, compress_once
 from edgekit.bundle.opened import Bundle
 from edgekit.errors import ConfigError
@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 
 _FIRST_TIME_S = 315532800  # 1980-01-01: some tools take 0 for a damaged archive
 _LAST_TIME_S = 0o77777777777  # what the header's field holds
+
+
+def check_can_write(path: Path) -> None:
+    """Raise what `write_bundle` would for a place or a SOURCE_DATE_EPOCH that is none, before minutes of compiling."""
+    _time_s()
+    check_writable(path)
 
 
 def write_bundle(contents: Contents, path: Path) -> Bundle:

@@ -53,6 +53,8 @@ def _explain(error: BaseException) -> tuple[str, str | None, int]:  # noqa: PLR0
     if isinstance(error, ImportError) and (error.name or "").partition(".")[0] in _PACKAGES:
         message = f"`{error.name}` cannot be loaded: {error}"
         return message, "see `edgekit doctor`", ToolError.exit_code
+    if isinstance(error, FileNotFoundError) and error.filename is None and not _is_somewhere():
+        return "the folder that this was started in is gone", "`cd` into one that is there", 1
     if isinstance(error, OSError) and error.strerror:
         name = f"`{error.filename}`: " if error.filename else ""
         hint = "make room on the disk" if error.errno == errno.ENOSPC else None
@@ -62,6 +64,15 @@ def _explain(error: BaseException) -> tuple[str, str | None, int]:  # noqa: PLR0
         "this is a bug of EdgeKit: run the same again with `-v`, and report what it prints",
         1,
     )
+
+
+def _is_somewhere() -> bool:
+    """Whether the working folder still exists."""
+    try:
+        os.getcwd()  # noqa: PTH109 (Path.cwd() is this, and nothing is done with a path)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _explain_usage(error: click.ClickException) -> tuple[str, str | None, int]:

@@ -97,6 +97,19 @@ def test_a_case_that_comes_out_otherwise_fails(
     assert facts["recordings"][0]["problem"] == ""
 
 
+@pytest.mark.parametrize("kernels", ["a53", "a72", "generic"])
+def test_every_set_of_kernels_reproduces_the_vectors(
+    machine: MakeMachine, unpack: Unpack, classifier: Path, kernels: str
+) -> None:
+    """Also where the reference models are not at hand: each set is really run, and gives the numbers of this machine."""
+    report = self_test(machine(kernels), unpack(edgekit.compile(classifier, window=16, channels=3)))
+
+    assert report["problem"] == ""
+    assert report["kernels"]["chosen"] == kernels
+    assert report["vectors"]["count"] == 14
+    assert report["vectors"]["bad"] == 0
+
+
 def test_a_wrong_vector_is_found_on_the_target(
     machine: MakeMachine, unpack: Unpack, classifier: Path
 ) -> None:

@@ -9,6 +9,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -291,6 +292,99 @@ def test_a_failure_keeps_the_bundle_from_before(
 
     assert code == 5
     assert hashlib.sha256(Path(first["bundle"]).read_bytes()).hexdigest() == first["sha256"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "output", "code", "said"),
+    [
+        ("yesterday", "bundle.tar.xz", 2, "SOURCE_DATE_EPOCH is `yesterday`"),
+        (None, "/proc/bundle.tar.xz", 1, "`/proc` is not for writing"),
+    ],
+)
+def test_what_is_noticed_before_anything_is_compiled(  # noqa: PLR0913, PLR0917 (a row of the table)
+    make_project: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    variable: str | None,
+    output: str,
+    code: int,
+    said: str,
+) -> None:
+    """No minutes pass before it is said that there will be no bundle."""
+    folder = make_project()
+    if variable is not None:
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", variable)
+    monkeypatch.setattr("edgekit.build.project_build.device_wheel", _compiles)
+
+    found = invoke(["-C", str(folder), "build", "-t", "raspberry-pi-4", "-o", output])
+
+    assert (found, said in capsys.readouterr().err) == (code, True)
+
+
+def _compiles(*_: object, **_options: object) -> None:
+    raise AssertionError("the engine was asked for")
+
+
+def test_a_working_folder_that_is_gone(tmp_path: Path) -> None:
+    """Removed by another terminal: a sentence, and what to do."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = "import os, sys; os.rmdir(os.getcwd()); from edgekit.cli import main; main()"
+    finished = subprocess.run(
+        [sys.executable, "-c", script, "build", "-t", "aarch64"],
+        cwd=gone,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert finished.returncode == 1
+    assert "the folder that this was started in is gone" in finished.stderr
+    assert "`cd`" in finished.stderr
+
+
+def test_a_clock_that_was_never_set(
+    make_project: Callable[..., Path],
+    build: Callable[..., dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A machine in 1970, with files of that age: the same bundle as today."""
+    today = build(make_project("today"))["sha256"]
+    shutil.rmtree(Path(os.environ["XDG_CACHE_HOME"]))
+    folder = make_project("1970")
+    for path in folder.iterdir():
+        os.utime(path, (0, 0))
+    monkeypatch.setattr(time, "time", lambda: 5.0)
+
+    assert build(folder)["sha256"] == today
+
+
+def test_two_builds_of_one_project_at_once(
+    make_project: Callable[..., Path], build: Callable[..., dict[str, Any]]
+) -> None:
+    """Two terminals: both end well, and the bundle is whole."""
+    folder = make_project()
+    command = [sys.executable, "-m", "edgekit", "build", "-t", "raspberry-pi-4", "--json"]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)]),
+    }
+    both = [
+        subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        for _ in range(2)
+    ]
+    said = [process.communicate() for process in both]
+
+    assert [process.returncode for process in both] == [0, 0], said
+    digests = {json.loads(out)["sha256"] for out, _ in said}
+    path = folder / "dist" / "shoulder-1.0.0-raspberry-pi-4.tar.xz"
+    assert digests == {hashlib.sha256(path.read_bytes()).hexdigest()}
+    Bundle.open(path).verify()
+    assert build(folder)["up_to_date"]
+    assert [item.name for item in path.parent.iterdir()] == [path.name]
 
 
 def test_a_board_that_fits_nothing_is_known() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edgekit.board import find_board
-from edgekit.bundle import write_bundle
+from edgekit.bundle import Bundle, write_bundle
 from edgekit.bundle.assemble import assemble
 from edgekit.cli import invoke
 from edgekit.model.compile import compile_project
@@ -64,7 +64,11 @@ def project(classifier: Path) -> Path:
 @pytest.fixture
 def bundle(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a bundle for this machine with the engine that is installed."""
-    folder = tmp_path_factory.mktemp("host")
+    return _bundle(project, tmp_path_factory.mktemp("host"))
+
+
+def _bundle(project: Path, folder: Path) -> Path:
+    """Build a project's bundle into a folder."""
     wheel = folder / "edgekit_runtime-0.1.0-cp310-abi3-linux.whl"
     package = Path(str(edgekit_runtime.__file__)).parent
     with zipfile.ZipFile(wheel, "w") as archive:
@@ -205,3 +209,71 @@ def test_a_missing_recording_is_named(
 
     assert code == 2
     assert "walk.csv`" in printed
+
+
+TENSOR = """
+[project]
+name = "one-shot"
+
+[model]
+path = "classifier.onnx"
+
+[input]
+kind = "tensor"
+"""
+
+
+def test_a_project_without_a_stream(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The model alone is what ships: vectors are reproduced, and there is no recording to play."""
+    (project / "edgekit.toml").write_text(TENSOR)
+    bundle = _bundle(project, tmp_path)
+    capsys.readouterr()
+
+    code = invoke(["-C", str(project), "test", "--bundle", str(bundle), "--json"])
+
+    facts = json.loads(capsys.readouterr().out)
+    assert code == 0
+    assert facts["verdict"] == "proven on target"
+    assert facts["self_test"]["vectors"]["count"] == 14
+    assert facts["recordings"] == []
+
+
+PLUGIN = """
+from mine.numbers import NUMBERS
+
+class Ramp:
+    def __init__(self, stream, options):
+        self.step = options["step"]
+
+    def samples(self):
+        for number in NUMBERS:
+            yield (number, number * self.step, 1.0)
+"""
+
+
+def test_a_project_with_a_source_of_its_own(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The package is in the bundle, whole; its numbers are no recording, so the vectors alone are tried."""
+    package = project / "mine"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "ramp.py").write_text(PLUGIN)
+    (package / "numbers.py").write_text("NUMBERS = range(100)\n")
+    source = '[source]\nkind = "mine.ramp:Ramp"\npackage = "mine"\noptions = { step = 2 }\n'
+    text = (project / "edgekit.toml").read_text()
+    replay = '[source]\nkind = "replay"\npath = "walk.csv"\n'
+    (project / "edgekit.toml").write_text(text.replace(replay, source))
+    bundle = _bundle(project, tmp_path)
+    capsys.readouterr()
+
+    code = invoke(["-C", str(project), "test", "--bundle", str(bundle), "--json"])
+
+    facts = json.loads(capsys.readouterr().out)
+    assert code == 0, facts
+    assert facts["verdict"] == "proven on target"
+    assert facts["recordings"] == []
+    shipped = {file.path for file in Bundle.open(bundle).manifest.files}
+    assert {f"site/mine/{name}.py" for name in ("__init__", "numbers", "ramp")} <= shipped

@@ -7,7 +7,11 @@ Half a minute each; the tests of what is not on this machine are skipped, saying
 from __future__ import annotations
 
 import os
+import shutil
+import signal
+import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,14 +20,17 @@ import pytest
 
 from edgekit.board import find_board
 from edgekit.build.device_wheel import DeviceWheel, WheelOptions, device_wheel, prepare
-from edgekit.errors import ToolError
+from edgekit.errors import EdgeKitError, ToolError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from edgekit.build_section import ToolchainKind
 
-pytestmark = pytest.mark.slow  # a container image and five compilations
+pytestmark = pytest.mark.toolchain
 
-DATA = Path(__file__).parents[1] / "data"
+ROOT = Path(__file__).parents[2]
+DATA = ROOT / "tests" / "data"
 PROBE = DATA / "probe-crate"
 TOOLS = Path(sys.prefix, "tools", "bin")
 """Where scripts/test-tools puts `cross`."""
@@ -47,17 +54,17 @@ def rustup_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return calls
 
 
-def _options(kind: ToolchainKind) -> WheelOptions:
-    return WheelOptions(toolchain=kind, source=PROBE, rust="system")
+def _options(kind: ToolchainKind, source: Path = PROBE) -> WheelOptions:
+    return WheelOptions(toolchain=kind, source=source, rust="system")
 
 
-def _built(board: str, kind: ToolchainKind) -> DeviceWheel:
-    chosen = find_board(board, None)
+def _built(board: str, kind: ToolchainKind, source: Path = PROBE) -> DeviceWheel:
+    chosen, options = find_board(board, None), _options(kind, source)
     try:
-        prepare(chosen, _options(kind))
+        prepare(chosen, options)
     except ToolError as error:
         pytest.skip(f"{error.message}: {error.hint}")
-    return device_wheel(chosen, _options(kind), progress=lambda *_: None, note=lambda _: None)
+    return device_wheel(chosen, options, progress=lambda *_: None, note=lambda _: None)
 
 
 @pytest.mark.parametrize(
@@ -97,3 +104,84 @@ def test_the_same_sources_make_the_same_wheel(
     assert first.path != second.path
     assert first.sha256 == second.sha256
     assert not rustup_calls.exists()
+
+
+@pytest.mark.usefixtures("rustup_calls")
+@pytest.mark.parametrize(("kind", "board"), [("zig", "raspberry-pi-4"), ("gcc", "raspberry-pi-3")])
+def test_what_a_linker_says(tmp_path: Path, kind: ToolchainKind, board: str) -> None:
+    """A symbol that is nowhere: the linker's own words are the error, not rustc's that linking failed."""
+    crate = shutil.copytree(PROBE, tmp_path / "crate", ignore=shutil.ignore_patterns("target"))
+    (crate / "src" / "lib.rs").write_text(
+        'unsafe extern "C" { fn edgekit_is_nowhere() -> u32; }\n'
+        "#[pyo3::pymodule]\nmod edgekit_probe {\n"
+        "    #[pyo3::pyfunction]\n    fn architecture() -> u32 { unsafe { super::edgekit_is_nowhere() } }\n}\n"
+    )
+    # An extension module may leave symbols to Python; this one may not.
+    (crate / "build.rs").write_text('fn main() { println!("cargo:rustc-link-arg=-Wl,-z,defs"); }\n')
+
+    with pytest.raises(EdgeKitError) as caught:
+        _built(board, kind, crate)
+
+    assert "undefined" in caught.value.message
+    assert "linking with" not in caught.value.message
+    log = Path(str(caught.value.hint).split("`")[1])
+    assert "edgekit_is_nowhere" in log.read_text()
+
+
+def _compilers(below: Path) -> list[int]:
+    """Return the processes that work in a folder, in its caches or with its files."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            words = (entry / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if os.fsencode(below) in words and int(entry.name) != os.getpid():
+            found.append(int(entry.name))
+    return found
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 300
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.native
+@pytest.mark.usefixtures("rustup_calls")
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_a_compile_that_is_ended_leaves_nothing(tmp_path: Path, number: int, code: int) -> None:
+    """Neither maturin nor cargo nor rustc goes on, and there is neither a wheel nor a bundle; also where nobody can clear up."""
+    try:
+        prepare(find_board("raspberry-pi-4", None), WheelOptions(rust="system"))
+    except ToolError as error:
+        pytest.skip(f"{error.message}: {error.hint}")
+    project = tmp_path / "project"
+    project.mkdir()
+    for name in ("edgekit.toml", "shoulder.onnx", "held-out.csv", "golden.npz"):
+        shutil.copyfile(ROOT / "examples" / "shoulder" / name, project / name)
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "edgekit", "build", "-t", "raspberry-pi-4", "--rust", "system"],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": path, "CARGO_TARGET_DIR": str(tmp_path / "compiled")},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    compiled = tmp_path / "compiled"
+    _wait_until(lambda: bool(_compilers(compiled)) or process.poll() is not None)
+    assert process.poll() is None
+
+    process.send_signal(number)
+    process.communicate(timeout=60)
+
+    assert process.returncode == code
+    _wait_until(lambda: not _compilers(tmp_path))
+    assert not (project / "dist").exists()
+    kept = tmp_path / "cache ü" / "edgekit" / "device-wheels"
+    assert not list(kept.rglob("*.whl"))
+    assert number == signal.SIGKILL or not list(kept.glob(".part-*"))

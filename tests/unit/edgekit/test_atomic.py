@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.atomic import write_file
+from edgekit.atomic import check_writable, write_file
 from edgekit.errors import EdgeKitError
 
 
@@ -75,3 +75,21 @@ def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path, name: str) -> 
         write_file(tmp_path / name, b"x")
 
     assert (tmp_path / "dist").read_text() == "mine"
+
+
+def test_a_place_that_can_be_written(tmp_path: Path) -> None:
+    """Tried without leaving anything, also where folders have to be made first."""
+    check_writable(tmp_path / "a" / "b" / "file")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    """Known before anything is made for it: a file among the folders, and a folder where not even root can write."""
+    (tmp_path / "file").touch()
+
+    with pytest.raises(EdgeKitError, match="is a file, no folder"):
+        check_writable(tmp_path / "file" / "bundle")
+    with pytest.raises(EdgeKitError, match="`/proc` is not for writing") as caught:
+        check_writable(Path("/proc/no-such-folder/bundle"))
+    assert caught.value.hint == "name another place"

@@ -183,3 +183,50 @@ def test_a_command_with_control_characters_is_shown_for_bash() -> None:
 
     assert shown.isprintable()
     assert run(Command(("bash", "-c", shown))).stdout == "a\x1fb'c\\d\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
+def test_a_killed_edgekit_takes_the_command_along(tmp_path: Path) -> None:
+    """SIGKILL gives nobody a chance to clear up: what was followed, and what that started, ends; the cleanup is run."""
+    note, cleaned = tmp_path / "pids", tmp_path / "cleaned up"
+    inner = (
+        "import os, subprocess, time\n"
+        "child = subprocess.Popen(['sleep', '60'])\n"
+        f"open({str(note)!r}, 'w').write(f'{{os.getpid()}} {{child.pid}}')\n"
+        "print('on', flush=True)\n"
+        "time.sleep(60)"
+    )
+    script = (
+        "import os, signal, sys\n"
+        "from edgekit.process import Command, follow\n"
+        f"cleanup = [Command(('touch', {str(cleaned)!r}))]\n"
+        "kill = lambda line: os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"follow(Command((sys.executable, '-c', {inner!r})), kill, cleanup=cleanup)"
+    )
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
+
+    finished = run(Command((sys.executable, "-c", script), env=environment))
+
+    assert finished.returncode == -signal.SIGKILL
+    assert all(map(_is_gone, map(int, note.read_text().split())))
+    assert cleaned.exists()
+
+
+@pytest.mark.parametrize(
+    ("end", "code"), [("sys.exit(7)", 7), ("os.abort()", 128 + signal.SIGABRT)]
+)
+def test_how_a_followed_command_ended(end: str, code: int) -> None:
+    """Its own exit code, and a shell's number for a signal."""
+    script = f"import os, resource, sys; resource.setrlimit(resource.RLIMIT_CORE, (0, 0)); {end}"
+
+    finished = follow(Command((sys.executable, "-c", script)), lambda _: None)
+
+    assert finished.returncode == code
+
+
+def test_a_followed_program_that_is_missing() -> None:
+    """Said of the program itself, not of what would have run it."""
+    with pytest.raises(ToolError, match="`no-such-program-here` is not on PATH") as caught:
+        follow(Command(("no-such-program-here",)), lambda _: None, hint="apt install it")
+
+    assert caught.value.hint == "apt install it"

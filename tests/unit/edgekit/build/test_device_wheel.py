@@ -337,7 +337,7 @@ def test_a_plan_does_nothing(bench: Bench) -> None:
 def test_a_full_disk(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """The log cannot be written: a sentence, and no wheel."""
 
-    def full(*_: object) -> None:
+    def full(*_: object, **_options: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(module, "follow", full)

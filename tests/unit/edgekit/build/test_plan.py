@@ -47,7 +47,13 @@ REMAPPED = (
     "--remap-path-prefix=/cache/target=/target",
     "--remap-path-prefix=/mein Projekt/runtime=/runtime",
 )
-LINK_TIME = ("--", "-C", "llvm-args=-enable-machine-outliner=always -inline-threshold=10")
+EVERY_CRATE = ("-C", "llvm-args=-inline-threshold=25")
+LINK_FLAGS = (
+    "-inlinehint-threshold=60 -locally-hot-callsite-threshold=250 "
+    "-hot-callsite-rel-freq=12 -unroll-runtime=false -unroll-threshold=40 -enable-epilogue-vectorization=false "
+    "-force-vector-interleave=1 -enable-machine-outliner=always -outliner-benefit-threshold=48"
+)
+LINK_TIME = ("--", "-C", f"llvm-args={LINK_FLAGS}")
 BUILD = ("/venv/bin/maturin", "build", "--profile", "device", "--target", INPUTS.target)
 
 
@@ -62,7 +68,11 @@ def test_the_plan_with_zig() -> None:
     argv, environment = _only(plan_wheel(INPUTS))
 
     flags = "\x1f".join(
-        ("-C", "target-cpu=cortex-a72", "-C", "target-feature=-aes,-sha2", *REMAPPED)
+        (
+            *("-C", "target-cpu=cortex-a72", "-C", "target-feature=-aes,-sha2"),
+            *EVERY_CRATE,
+            *REMAPPED,
+        )
     )
     compatibility = ("--zig", "--compatibility", "manylinux_2_17")
     assert argv == (*BUILD, *compatibility, "--out", "/out", "--locked", *LINK_TIME)
@@ -85,6 +95,7 @@ def test_the_plan_with_gcc_for_a_cortex_a53() -> None:
     assert rust_flags(inputs) == (
         *("-C", "target-cpu=cortex-a53", "-C", "target-feature=-aes,-sha2"),
         *("-C", "link-arg=-Wl,--fix-cortex-a53-843419"),
+        *EVERY_CRATE,
         *REMAPPED,
     )
     assert "CARGO_ZIGBUILD_PYTHON_PATH" not in environment
