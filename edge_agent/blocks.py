@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 from typing import TYPE_CHECKING
 
 from edge_agent.records import Block
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from edge_agent.records import Begin, SampleCounts
 
@@ -72,8 +73,8 @@ class BlockBuilder:
         """Add one sample of a source that has no rows."""
         self.add(len(self._samples), sample, time_s, stamped=False, label=None, marked=marked)
 
-    def add_run(self, samples: bytes, count: int, time_s: float) -> None:
-        """Add consecutive good samples that came as bytes, as blocks of their own."""
+    def add_run(self, samples: bytes, count: int, time_s: float, first_row: int = 0) -> None:
+        """Add consecutive good samples, as blocks of their own."""
         self.end()
         size = len(samples) // count
         for start in range(0, count, self._block_samples):
@@ -85,6 +86,8 @@ class BlockBuilder:
                     time_s=time_s + start * self._period_s,
                     period_s=self._period_s,
                     begin=self._begin,
+                    first_row=first_row + start if first_row else 0,
+                    group=self.group,
                 )
             )
             self._begin = ""
@@ -127,3 +130,8 @@ class BlockBuilder:
             block = self.ready.popleft()
             self._counts.pending -= block.count
             yield block
+
+
+def float32_bytes(values: Iterable[float]) -> bytes:
+    """Return values as a block has them: every board that is supported is little-endian, as a block is."""
+    return array("f", values).tobytes()

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 CAPACITY = 10_000
 """Records: over an hour of predictions at 2 Hz, and about 5 MB."""
 TICK_S = 0.1
+BATCH = 100
+"""So many predictions at most wait for the next event or status: at once is soon enough for few, and waking up for each costs more than the model."""
 HURRY_SHARE = 0.7
 """Of the time to close: what is not done then is told to hurry."""
 
@@ -48,7 +50,8 @@ class Delivery:
     `put` never waits: the oldest predictions give way, and only where none are left the oldest events; a sink that
     fails with an EdgeKitError loses what it was given, which is counted, and is tried again.
 
-    A sink may also have `tick(now_s)`, called ten times a second; `hurry()`, called from another thread when the time to
+    Events go on at once; predictions together, with the next event or status, at least once a second. A sink that wants them at
+    once says so by `prompt = True`. A sink may also have `tick(now_s)`, called ten times a second; `hurry()`, called from another thread when the time to
     close runs out; `counters` for the status, and `kind`, its name there. The sinks are closed first, then the `keepers`.
     """
 
@@ -69,6 +72,8 @@ class Delivery:
         self._keepers = tuple(keepers)
         self._clock = clock
         self._named = _named([*self._sinks, *self._keepers])
+        self._batch = min(BATCH, capacity)
+        self._prompt = lossless or any(getattr(sink, "prompt", False) for sink in self._sinks)
         ticking = [getattr(sink, "tick", None) for sink in self._sinks]
         self._ticks = [tick for tick in ticking if tick is not None]
         self._ticks += [keeper.tick for keeper in self._keepers]
@@ -80,7 +85,7 @@ class Delivery:
         self._events: deque[Event] = deque()
         self._tick_due_s = clock()
         self._beat = False
-        """Whether something was put, even nothing: a terminal redraws its line then."""
+        """Whether the sinks are to be written to, even with nothing: a terminal redraws its line then."""
         self._document: dict[str, Any] | None = None
         self._closing = False
         self._last: Callable[[Exception | None], dict[str, Any]] | None = None
@@ -113,13 +118,16 @@ class Delivery:
             self._events.extend(events)
             if not self._lossless:
                 self._make_room()
-            self._beat = True
-            self._work.notify()
+            if self._prompt or events or not predictions or len(self._predictions) >= self._batch:
+                self._beat = True
+                self._work.notify()
 
     def status(self, document: dict[str, Any]) -> None:
-        """Have this written to the status file; only the latest one counts."""
+        """Have this written to the status file, where only the latest one counts, and what waits to the sinks. Raises as `put` does."""
         with self._lock:
+            self._raise_failure()
             self._document = document
+            self._beat = True
             self._work.notify()
 
     @property
@@ -219,7 +227,7 @@ class Delivery:
             beat, self._beat = self._beat, False
             closing = self._closing
             self._room.notify_all()
-        if beat:
+        if beat or predictions or events:
             self._write(predictions, events)
         self._write_status(self._taken_document())
         now_s = self._clock()

@@ -51,7 +51,7 @@ class _Numbers(NamedTuple):
 @dataclass
 class LiveOpening:
     """
-    A live source: a header or objects with all channels, or two rows in a row with a number for each channel.
+    A live source: a header or objects with all channels, or two rows in a row with a number for each of `names`, else for each channel.
 
     One row is not enough: the first line may be the end of a longer one.
     """
@@ -63,6 +63,8 @@ class LiveOpening:
     rows: Rows | None = None
     patient: bool = False
     """Whether to go on, whatever comes: a port may say anything until its sensor is plugged in."""
+    names: tuple[str, ...] = ()
+    """Of the columns where no header says them; empty: the channels are all, in order."""
     _refused: int = 0
     _first: str | None = None
     """The first line that was refused."""
@@ -123,7 +125,8 @@ class LiveOpening:
     def _take_numbers(self, numbers: _Numbers) -> Settled:
         last = self._last
         alike = last is not None and last[2:] == numbers[2:]
-        if last is not None and alike and numbers.width == len(self.channels):
+        width = len(self.names or self.channels)
+        if last is not None and alike and numbers.width == width:
             self._open_unnamed(numbers.delimiter)
             return [(last.row, last.line), (numbers.row, numbers.line)]
         if last is not None and not alike:
@@ -131,19 +134,22 @@ class LiveOpening:
         settled = self._refuse_last()
         self._last = numbers
         self._alike = self._alike + 1 if alike else 1
-        if numbers.width != len(self.channels):
+        if numbers.width != width:
             self._unlike = numbers
             if self._alike >= ALIKE_ROWS:
                 raise self._no_header(numbers)
         return settled
 
     def _open_unnamed(self, delimiter: str) -> None:
-        self._check_heading(delimiter, len(self.channels))
-        self.layout = Layout(
-            self.channels,
-            tuple(range(len(self.channels))),
-            notes=("there is no header: the columns are taken as the channels, in order",),
-        )
+        self._check_heading(delimiter, len(self.names or self.channels))
+        if self.names:
+            self.layout = match(self.names, self.channels, self.columns, "`columns`")
+        else:
+            self.layout = Layout(
+                self.channels,
+                tuple(range(len(self.channels))),
+                notes=("there is no header: the columns are taken as the channels, in order",),
+            )
         self.rows = CsvRows(self.layout, delimiter)
 
     def _check_heading(self, delimiter: str, count: int) -> None:
@@ -185,9 +191,12 @@ class LiveOpening:
             hint = (
                 f"name the columns, in the order they come: `(echo {header}; cat …) | edgekit run`"
             )
+        wanted = f"{len(channels)} channels"
+        if self.names:
+            wanted = f"{len(self.names)} `columns`"
         return DataError(
             f"{self.where} has no header, and its rows have {count} numbers for "
-            f"{len(channels)} channels: `{_shown(numbers.line)}`",
+            f"{wanted}: `{_shown(numbers.line)}`",
             hint=hint,
         )
 

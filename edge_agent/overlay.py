@@ -121,7 +121,8 @@ class _Overlay:
         """Return the configuration with the device's settings. Raises ConfigError."""
         names = tuple(field.name for field in fields(AgentConfig))
         self._check_keys("", self._document, SECTIONS, known=names)
-        if self._document.get("format", FORMAT) != FORMAT:
+        number = self._document.get("format", FORMAT)
+        if type(number) is not int or number != FORMAT:  # True equals 1
             raise self._refusal("format", f"is not {FORMAT}: it is for another version of EdgeKit")
         self._check_device()
         changes: dict[str, Any] = {}

@@ -6,13 +6,14 @@ import csv
 import json
 import math
 import re
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from edge_agent.columns import WHITESPACE, read_row
 from edge_agent.number import is_plain, read_number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from edge_agent.columns import Layout
 
@@ -50,6 +51,10 @@ class Rows(Protocol):
         """Read one line; raise RowError if it is no row."""
         ...
 
+    def read_run(self, lines: Sequence[str]) -> list[float] | None:
+        """Return the values of lines that hold nothing but them, line by line; None where each line is to be read by itself."""
+        ...
+
     def is_blank(self, line: str) -> bool:
         """Return whether a line separates rows and is none: one of empty fields is a row."""
         ...
@@ -70,6 +75,8 @@ class CsvRows:
         self._time = layout.time
         self._label = layout.label
         self._group = layout.group
+        self._only_channels = layout.channels == tuple(range(self._width))
+        """Whether the columns are the channels, in their order."""
         self._numeric = (*layout.channels, *(() if layout.time is None else (layout.time,)))
         self._mark: Literal["", ".", ","] = "." if delimiter == "," else ""
         """The decimal mark; empty while no number has shown it."""
@@ -108,6 +115,20 @@ class CsvRows:
             "" if self._label is None else fields[self._label].strip(),
             "" if self._group is None else fields[self._group].strip(),
         )
+
+    def read_run(self, lines: Sequence[str]) -> list[float] | None:
+        """Return the values of lines, line by line; None unless all are numbers, written without doubt."""
+        if not self._only_channels or self._mark != ".":
+            return None
+        if not is_plain("\n".join(lines)):
+            return None
+        rows = [line.split(self._split_at) for line in lines]
+        if set(map(len, rows)) != {self._width}:
+            return None
+        try:
+            return [*map(float, chain.from_iterable(rows))]
+        except ValueError:
+            return None
 
     def is_blank(self, line: str) -> bool:
         """Return whether a line holds no field: of a single column, an empty line is an empty value."""
@@ -171,6 +192,10 @@ class JsonRows:
             _text(sample, self._label),
             _text(sample, self._group),
         )
+
+    def read_run(self, lines: Sequence[str]) -> list[float] | None:  # noqa: ARG002 (the protocol's)
+        """Return None: each object has its own names."""
+        return None
 
     def is_blank(self, line: str) -> bool:
         """Return whether there is nothing in a line."""

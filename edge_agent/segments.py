@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from edge_agent.arrivals import RATE_TOLERANCE, Arrivals
-from edge_agent.blocks import BLOCK_SAMPLES, BlockBuilder
+from edge_agent.blocks import BLOCK_SAMPLES, BlockBuilder, float32_bytes
 from edge_agent.calibration import Calibrator
 from edge_agent.drops import AROUND_GAP, Drops
 from edge_agent.records import SampleCounts
@@ -134,6 +134,29 @@ class Segmenter:
             len(self._waiting) >= CALIBRATION_SAMPLES or self._time_moves()
         ):
             self._calibrate()
+
+    def add_run(self, row: int, values: list[float]) -> bool:
+        """
+        Take the samples of consecutive rows, the first with number `row`, given one after the other.
+
+        Return False, having taken none, where each row has to be looked at: with a time of its own, a group or a label,
+        after a gap, or with a value that is not believed. `values` may be changed all the same.
+        """
+        if self._grouped or self._labelled or self._torn:
+            return False
+        if self._timeline is not None or self._waiting is not None:
+            return False
+        if self._calibrator is not None:
+            self._calibrator.correct(values)
+        if not self._checks.all_good_in(values):
+            return False
+        count = len(values) // len(self._stream.channels)
+        self.counts.read += 1
+        time_s = self._time_of()
+        self.counts.read += count - 1
+        self._timeless_samples += count - 1
+        self._blocks.add_run(float32_bytes(values), count, time_s, row)
+        return True
 
     def take_ready(self) -> Iterator[Block]:
         """Yield the complete blocks; one that nobody comes for stays pending."""

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 INTERVAL_S = 1.0
+_MODE = 0o644
+"""For everybody to read, whatever the umask of a service keeps private: no secret is in it."""
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 
 
@@ -31,11 +33,12 @@ class StatusFile:
         )  # json.dump would encode in Python, and not in C
         try:
             try:
-                descriptor = os.open(self._beside, _NEW, 0o666)
+                descriptor = os.open(self._beside, _NEW, _MODE)
             except FileNotFoundError:  # the first, or somebody has tidied up
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-                descriptor = os.open(self._beside, _NEW, 0o666)
+                descriptor = os.open(self._beside, _NEW, _MODE)
             try:
+                os.fchmod(descriptor, _MODE)
                 _write_all(descriptor, text.encode())
                 os.fsync(descriptor)
             finally:
@@ -80,8 +83,13 @@ class CpuShare:
 def resident_bytes() -> int | None:
     """Return how much memory this process occupies (RSS); None where the kernel does not say."""
     try:
-        with open("/proc/self/statm", "rb", buffering=0) as file:  # noqa: PTH123 (half the time: this comes every second)
-            pages = int(file.read(256).split()[1])
+        descriptor = os.open(
+            "/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC
+        )  # this comes every second
+        try:
+            pages = int(os.read(descriptor, 256).split()[1])
+        finally:
+            os.close(descriptor)
     except (OSError, ValueError, IndexError):
         return None
     return pages * os.sysconf("SC_PAGE_SIZE")

@@ -48,6 +48,8 @@ class ValueChecks:
         self._bounds = [
             (max(low, -FLOAT32_MAX), min(high, FLOAT32_MAX)) for low, high in self._limits
         ]
+        self._common_bounds = self._bounds[0] if len(set(self._bounds)) == 1 else None
+        """Where they are the same for all channels."""
         self._last: Sequence[float] | None = None
         """The last sample of this segment that was handed over, where the policy has a use for it."""
         self._keeps = stream.on_bad in {"hold", "mark"}
@@ -84,16 +86,28 @@ class ValueChecks:
         Where this is False nothing is taken: each sample is to be checked. The passes over the values are made by
         functions in C, because 20,000 values a second are too many for a loop in Python.
         """
-        for column, (low, high) in zip(columns, self._bounds, strict=True):
-            total = sum(column)  # a NaN anywhere makes it NaN, which min and max may miss
-            if not (low <= min(column) and max(column) <= high and total - total == 0):
-                return False
+        if not all(map(_are_within, columns, self._bounds)):
+            return False
         if self._stuck_samples is not None and not self._all_moving(columns):
             return False
+        self._take_good([column[-1] for column in columns])
+        return True
+
+    def all_good_in(self, values: Sequence[float]) -> bool:
+        """Return the same of consecutive samples, given one after the other."""
+        count = len(self._channels)
+        if self._common_bounds is None or self._stuck_samples is not None:
+            return self.all_good([values[position::count] for position in range(count)])
+        if not _are_within(values, self._common_bounds):
+            return False
+        self._take_good(values[-count:])
+        return True
+
+    def _take_good(self, last: Sequence[float]) -> None:
+        """Take note of samples of which nothing was wrong, by the last of them."""
         self._held.clear()
         if self._keeps:
-            self._last = [column[-1] for column in columns]
-        return True
+            self._last = last
 
     def _stuck(self, values: list[float]) -> set[int]:
         """Count equal values in a row; return the channels that have repeated themselves too often."""
@@ -170,6 +184,11 @@ class ValueChecks:
             detail = f"`{name}` is {value:g} for {self._repeats[position]} samples in a row"
             return Finding("stuck", detail, dropped)
         return Finding("bad_value", f"`{name}` is {_described(value)}", dropped)
+
+
+def _are_within(values: Sequence[float], bounds: tuple[float, float]) -> bool:
+    total = sum(values)  # a NaN anywhere makes it NaN, which min and max may miss
+    return bounds[0] <= min(values) and max(values) <= bounds[1] and total - total == 0
 
 
 def _described(value: float) -> str:

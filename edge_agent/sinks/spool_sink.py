@@ -42,6 +42,8 @@ class SpoolSink:
     ) -> None:
         """Raise EdgeKitError if the spool cannot be opened, or another agent writes to it."""
         self._predictions = sink.predictions
+        self.prompt = sink.predictions
+        """The loss window counts from the prediction: it must not wait before it is in the spool."""
         self._clock = clock
         self._wall_clock = wall_clock or WallClock(monotonic=clock)
         try:

@@ -45,6 +45,8 @@ class TerminalSink:
         self._memory = memory
         self._clock = clock
         self._live = output.isatty() and environment.get("TERM") != "dumb"
+        self.prompt = self._live
+        """Somebody watches: predictions are wanted at once."""
         self._color = self._live and not environment.get("NO_COLOR")
         self._plain = not _can_encode(output, "█░µ→")
         self._dim, self._normal = ("\x1b[2m", "\x1b[0m") if self._color else ("", "")

@@ -81,7 +81,10 @@ def port_input(
         source.check_fits(stream.channels)
     except ValueError as error:
         raise ConfigError(
-            str(error), hint="one field a channel, `x` for bytes that are not read"
+            str(error),
+            hint="name the channels as in `input.channels`"
+            if source.columns is not None
+            else "one field a channel, `x` for bytes that are not read",
         ) from None
     if source.frame is None:
         return TextInput(stream, source, calibration, header)
@@ -112,6 +115,7 @@ class TextInput:
             where=f"`{source.port}`",
             live=True,
             patient=True,
+            names=source.columns or (),
             calibration=calibration,
         )
         self._inside_line = True
@@ -168,7 +172,8 @@ class TextInput:
             names = ",".join(self._channels)
             raise DataError(
                 error.message,
-                hint=f"let the sensor print one number for each of `{names}` a line, or a header with these names first",
+                hint=f"let the sensor print one number for each of `{names}` a line, or a header with these names first; "
+                'or name what it prints, in order: `columns = ["time_ms", …]` under [source]',
             ) from None
 
     def opened(self, now_s: float) -> None:

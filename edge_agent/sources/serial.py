@@ -171,7 +171,7 @@ class SerialSource:
     def _read(self, port: Port, stop: Stop) -> tuple[bytes, Arrival]:
         """Wait for bytes for a moment; return them, and when they came."""
         asked_s = self._clock()
-        beat_s = self._beat_s(asked_s) if self._is_regular else 0.0
+        beat_s = self._beat_s(asked_s) if self.state == "running" else 0.0
         if beat_s > 2 * self._period_s:
             # When each came shows by their time, or by their number: one waking up does for many samples.
             stop.wait(beat_s)
@@ -192,20 +192,19 @@ class SerialSource:
         stop.wait(max(gather_s, SETTLE_S if quiet_s > JITTER_S else 0.0))
         return self._taken(port, asked_s, first_s)
 
-    @property
-    def _is_regular(self) -> bool:
-        """Whether samples come as the rate says, or say themselves when they were taken."""
-        if self.state != "running":
-            return False
-        rate_hz = self._input.rate_hz_measured
-        return self._input.stamped or (
-            rate_hz is not None and abs(rate_hz / self._rate_hz - 1) <= RATE_TOLERANCE
-        )
-
     def _beat_s(self, now_s: float) -> float:
-        """Return how long no sample need be read: until a window can be full, in equal parts where that is far away."""
-        rate_hz = self._input.rate_hz_measured or self._rate_hz
-        due_s = self._last_read_s + self._missing / rate_hz + self._margin_s - now_s
+        """
+        Return how long no sample need be read: until a window can be full, in equal parts where that is far away.
+
+        Zero unless samples come as the rate says, or say themselves when they were taken.
+        """
+        rate_hz = self._input.rate_hz_measured
+        regular = rate_hz is not None and abs(rate_hz / self._rate_hz - 1) <= RATE_TOLERANCE
+        if not (regular or self._input.stamped):
+            return 0.0
+        due_s = (
+            self._last_read_s + self._missing / (rate_hz or self._rate_hz) + self._margin_s - now_s
+        )
         return min(due_s / math.ceil(due_s / LONGEST_BEAT_S), self._fill_s) if due_s > 0 else 0.0
 
     @property

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 READ_BYTES = 1 << 16
 """Most that one read returns: more than a tty keeps."""
 _TTY_BYTES = 4095
-"""What a tty gives at once; less, and it is empty."""
+"""What a tty gives at once; less, and it is empty. Asking for more would only take the memory for it each time."""
 DEVICES = Path("/dev")
 _LISTED = 6
 
@@ -63,7 +63,7 @@ class SerialPort:
         size = 0
         while size < READ_BYTES:
             try:
-                part = os.read(self._descriptor, READ_BYTES - size)
+                part = os.read(self._descriptor, _TTY_BYTES)
             except BlockingIOError:
                 break  # nothing more, or somebody else has read it
             except OSError as error:

@@ -16,7 +16,7 @@ from edge_agent.capture import Capture, CaptureWriter, is_capture
 from edge_agent.delivery import Delivery
 from edge_agent.errors import ConfigError, DataError, EdgeKitError
 from edge_agent.pipeline import Pipeline
-from edge_agent.records import Block
+from edge_agent.records import Block, SampleCounts
 from edge_agent.sinks.jsonl import JsonlSink
 from edge_agent.testing import (
     DrawnPace,
@@ -117,6 +117,7 @@ def test_the_records_are_equal_byte_for_byte(  # noqa: PLR0913, PLR0917 (what th
     source = ListSource(made(drawn, clock))
     source.counts.drop("bad_value", 2)
     source.counts.read = 2
+    source.counts.held, source.counts.clipped, source.counts.marked = 3, 4, 5
     first, told = run(
         config,
         source,
@@ -130,6 +131,7 @@ def test_the_records_are_equal_byte_for_byte(  # noqa: PLR0913, PLR0917 (what th
     assert again == first
     assert facts.samples.accounted
     assert facts.samples.dropped["bad_value"] == 2
+    assert (facts.samples.held, facts.samples.clipped, facts.samples.marked) == (3, 4, 5)
     assert (facts.windows, facts.shed_windows) == (told.windows, told.shed_windows)
     assert facts.level == told.level
 
@@ -232,7 +234,7 @@ def test_a_file_that_cannot_be_written_ends_the_run(agent_config: Make, tmp_path
     with pytest.raises(EdgeKitError, match="cannot record"):
         CaptureWriter(tmp_path, agent_config())
     writer = CaptureWriter(Path("/dev/full"), agent_config())
-    writer.drops({"bad_value": 1})
+    writer.drops(SampleCounts(dropped={"bad_value": 1}))
     with pytest.raises(EdgeKitError, match="No space"):
         writer.flush()
     with pytest.raises(EdgeKitError, match="No space"):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge_agent.delivery import Delivery
+from edge_agent.delivery import BATCH, Delivery
 from edge_agent.errors import EdgeKitError
 from edge_agent.records import Event, Prediction
 from edge_agent.status import StatusFile
@@ -39,6 +39,8 @@ def put_all(delivery: Delivery, count: int) -> None:
 class StuckSink(ListSink):
     """Waits within `write`, as for a disk, until it is let go."""
 
+    prompt = True
+
     def __init__(self) -> None:
         super().__init__()
         self.entered = threading.Event()
@@ -51,10 +53,26 @@ class StuckSink(ListSink):
         super().write(predictions, events)
 
 
+class NoticedSink(ListSink):
+    """Tells when it was written to."""
+
+    prompt = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = threading.Event()
+
+    def write(self, predictions: Sequence[Prediction], events: Sequence[Event]) -> None:
+        """Keep the records."""
+        super().write(predictions, events)
+        self.written.set()
+
+
 class FailingSink(ListSink):
     """Fails so many times."""
 
     kind = "failing"
+    prompt = True
 
     def __init__(self, times: int, failure: Exception) -> None:
         super().__init__()
@@ -82,6 +100,37 @@ def test_all_sinks_get_everything_in_order() -> None:
         assert [each.index for each in sink.events] == list(range(0, 100, 10))
         assert sink.closed
     assert delivery.counters["delivered"] == 110
+
+
+@pytest.mark.parametrize("news", ["event", "status", "batch", "end"])
+def test_predictions_wait_for_company(news: str) -> None:
+    """The thread is woken for what happens, for the status and for many of them; then each has all that came before."""
+    sink = NoticedSink()
+    delivery = Delivery([sink], lossless=False)
+    put_all(delivery, BATCH - 1)
+    assert not sink.written.wait(0.1)
+    assert delivery.counters["waiting"] == BATCH - 1
+    if news == "event":
+        delivery.put([], [event(0)])
+    elif news == "status":
+        delivery.status({})
+    elif news == "batch":
+        delivery.put([prediction(BATCH - 1)], [])
+    else:
+        delivery.close()
+    assert sink.written.wait(60)
+    delivery.close()
+    assert len(sink.predictions) == BATCH - (news != "batch")
+
+
+def test_a_sink_that_is_watched_gets_predictions_at_once() -> None:
+    """As a terminal is."""
+    sink = NoticedSink()
+    sink.prompt = True
+    delivery = Delivery([sink], lossless=False)
+    delivery.put([prediction(0)], [])
+    assert sink.written.wait(60)
+    delivery.close()
 
 
 def test_a_sink_that_hangs_delays_no_sample() -> None:

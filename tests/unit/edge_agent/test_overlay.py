@@ -123,6 +123,8 @@ def test_each_source_has_its_own_keys(
         ({"device": ""}, "`device` must be letters", None),
         ({"device": "x" * 65}, "`device` has more than 64", None),
         ({"format": 2}, "`format` is not 1", None),
+        ({"format": True}, "`format` is not 1", None),
+        ({"format": 1.0}, "`format` is not 1", None),
         ("[]", "the whole of it must be an object", None),
         ("{", "is no JSON", None),
         ('{"device": "a", "device": "b"}', "`device` stands twice", None),

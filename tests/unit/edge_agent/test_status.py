@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,18 @@ def test_a_write_that_fails_leaves_the_old_status(
         status.write({"samples": 2})
     assert json.loads(path.read_text()) == {"samples": 1}
     assert [entry.name for entry in tmp_path.iterdir()] == ["status.json"]
+
+
+def test_everybody_may_read_it(tmp_path: Path) -> None:
+    """Also where the service keeps its other files to itself, as its unit says by `UMask=`."""
+    path = tmp_path / "status.json"
+    before = os.umask(0o077)
+    try:
+        StatusFile(path).write({})
+    finally:
+        os.umask(before)
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, Path.touch])

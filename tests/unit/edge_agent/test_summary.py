@@ -12,6 +12,8 @@ FACTS = Facts(
     name="gait",
     version="1",
     origin=Origin(device="roof-17", release="ab" * 32),
+    mode="window",
+    unproven="",
     state="ended",
     error=None,
     uptime_s=1.0,

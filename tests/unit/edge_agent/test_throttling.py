@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from edge_agent.agent import make_pace
+from edge_agent.budget_report import budget_texts
 from edge_agent.throttling import find_throttling
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from edge_agent.config import AgentConfig
 
 
 @pytest.fixture
@@ -51,6 +57,23 @@ def test_what_has_passed_is_still_told(tmp_path: Path, flags: Path) -> None:
     flags.write_text("0\n")
 
     assert throttling.read() == ("throttling has occurred",)
+
+
+def test_it_is_told_without_a_budget(
+    agent_config: Callable[..., AgentConfig], tmp_path: Path, flags: Path
+) -> None:
+    """In status and summary: it spoils the latency of any run. Where nothing tells of it there is no report."""
+    flags.write_text("50005\n")
+    pace = make_pace(agent_config(), None, 1.0, root=tmp_path)
+
+    assert pace is not None
+    pace.tick(time.monotonic())
+    report = pace.report()
+    assert report is not None
+    assert report["spoiled_by"] == ["under-voltage", "throttling"]
+    assert budget_texts(report) == ["not a healthy board's figures: under-voltage, throttling"]
+    assert not pace.enforcing
+    assert make_pace(agent_config(), None, 1.0, root=tmp_path / "elsewhere") is None
 
 
 def test_the_alarm_of_the_voltage(tmp_path: Path) -> None:

@@ -134,24 +134,32 @@ SAMPLES = st.lists(st.tuples(VALUES, VALUES), max_size=40)
     st.lists(st.integers(1, 12), max_size=10),
     st.sampled_from(["drop", "hold", "clip", "mark"]),
     st.sampled_from([None, 2, 3, 5]),
+    st.sampled_from([{}, {"min": -1.0, "max": 1.5}]),
+    st.booleans(),
 )
-def test_blocks_are_judged_as_their_samples(
-    samples: list[tuple[float, float]], sizes: list[int], policy: Any, stuck: int | None
+def test_blocks_are_judged_as_their_samples(  # noqa: PLR0913, PLR0917 (what the property is over)
+    samples: list[tuple[float, float]],
+    sizes: list[int],
+    policy: Any,
+    stuck: int | None,
+    bounds: dict[str, float],
+    by_channel: bool,
 ) -> None:
     """A block that passes holds nothing that would have been found, and leaves the judge in the same state."""
-    one_by_one, counts = judge(
-        [list(sample) for sample in samples], on_bad=policy, stuck_samples=stuck
-    )
+    changes = {"on_bad": policy, "stuck_samples": stuck, **bounds}
+    one_by_one, counts = judge([list(sample) for sample in samples], **changes)
 
     in_blocks: list[Any] = []
     block_counts = SampleCounts()
-    checks = ValueChecks(replace(STREAM, on_bad=policy, stuck_samples=stuck), block_counts)
+    checks = ValueChecks(replace(STREAM, **changes), block_counts)
     rest = list(samples)
     for size in [*sizes, len(samples)]:
         block, rest = rest[:size], rest[size:]
         if not block:
             continue
-        if checks.all_good([array("d", column) for column in zip(*block, strict=True)]):
+        columns = [array("d", column) for column in zip(*block, strict=True)]
+        in_order = [value for sample in block for value in sample]
+        if checks.all_good(columns) if by_channel else checks.all_good_in(in_order):
             in_blocks += [list(sample) for sample in block]
             continue
         for sample in block:
@@ -175,3 +183,4 @@ def test_good_blocks_pass_as_a_whole() -> None:
     assert checks.all_good([ramp, ramp])
     assert not checks.all_good([ramp[:10], array("d", [0.5] * 10)])
     assert not checks.all_good([ramp[:3], array("d", [0.0, NAN, 0.0])])
+    assert checks.all_good_in(ramp)

@@ -9,6 +9,7 @@ import pytest
 
 from edge_agent.arrivals import Arrival
 from edge_agent.config import Calibration, SerialSource, Stream
+from edge_agent.errors import ConfigError, DataError
 from edge_agent.sources.framing.checksum import crc16_ccitt
 from edge_agent.sources.port_input import port_input
 from edge_agent.testing import encode_cobs
@@ -51,6 +52,57 @@ def test_lines_that_end_with_cr_alone() -> None:
     blocks = take(reader, b"2,3,4\r5,6,7\r", 1.05) + take(reader, b"8,9,1\r\r", 1.06)
 
     assert values(blocks) == [(5, 6, 7), (8, 9, 1)]
+
+
+def test_a_header_that_was_said_before_anybody_listened() -> None:
+    """`columns` names what comes until a header does; other numbers of columns are still refused."""
+    names = ("millis", "az", "ay", "ax", "temperature")
+    reader = make(columns=names)
+    blocks = take(reader, b"".join(b"%d,3,2,1,20\n" % (10 * row) for row in range(9)), 5.0)
+    blocks += take(reader, b"ax,ay,az\n1,2,3\n", 5.1)
+
+    assert values(blocks) == [(1.0, 2.0, 3.0)] * 10
+    assert reader.counts.dropped == {}
+    with pytest.raises(DataError, match="rows have 4 numbers for 5 `columns`"):
+        take(make(columns=names), b"1,2,3,4\n" * 30, 5.0)
+
+
+def test_columns_that_leave_a_channel_out() -> None:
+    """What is wrong is said before anything is opened, not when the sensor is plugged in."""
+    with pytest.raises(
+        ConfigError, match="`columns` does not name the channel `ay`: it has `ax`, `az`"
+    ):
+        make(columns=("ax", "az"))
+    with pytest.raises(ValueError, match="`columns` is of no use"):
+        make(columns=("ax", "ay", "az"), format="jsonl")
+
+
+def test_lines_at_once_are_as_lines_one_by_one() -> None:
+    """Samples, rows, times and accounts do not tell how many lines a read has brought, nor what stood among them."""
+    lines = [b"%d,%d,%d\n" % (row, -row, row % 3) for row in range(200)]
+    lines[20:20] = [
+        b"nan,1,2\n",
+        b"\n",
+        b"ax,ay,az\n",
+        b"1_0,2,3\n",
+        b"1,2\n",
+        b"1,2,3,\n",
+        b'"1",2,3\n',
+    ]
+    found = []
+    for at_once in (1, 7, 64):
+        reader = make(calibration=Calibration(gain=(2.0, 1.0, 0.5)))
+        blocks = take(reader, b"ax,ay,az\n", 5.98)
+        for start in range(0, len(lines), at_once):
+            some = lines[start : start + at_once]
+            came_s = 6.0 + (start + len(some)) * 0.01
+            blocks += reader.feed(b"".join(some), Arrival(came_s, came_s, prompt=False))
+        rows = [block.first_row + position for block in blocks for position in range(block.count)]
+        found.append((values(blocks), rows, [b.begin for b in blocks if b.begin], reader.counts))
+
+    assert found[0] == found[1] == found[2]
+    assert found[0][3].read == 205
+    assert found[0][3].dropped == {"bad_value": 2, "ragged": 1}
 
 
 def test_a_sensor_that_names_its_columns_otherwise() -> None:
