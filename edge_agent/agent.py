@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from edge_agent import config
@@ -25,10 +26,10 @@ from edge_agent.status import StatusFile
 from edge_agent.summary import Origin
 
 MIB = 1 << 20
+ROOT = Path("/")
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from edge_agent.capture import Capture, CaptureWriter
     from edge_agent.delivery import Keeper
@@ -86,7 +87,7 @@ def make_pipeline(settings: Settings, folder: Path, run: Run) -> Pipeline:
         source,
         delivery,
         origin=Origin(device=settings.device, release=settings.release, overlay=settings.overlay),
-        pace=again or _make_pace(agent, uplink, run.speed),
+        pace=again or make_pace(agent, uplink, run.speed),
         capture=record,
         notifier=run.notifier,
         log=run.log,
@@ -215,14 +216,21 @@ def _open_uplink(settings: Settings, run: Run) -> tuple[Path | None, Sequence[Ke
     return folder, (Supervised(command),)
 
 
-def _make_pace(agent: config.AgentConfig, uplink: Path | None, speed: float) -> Pace | None:
+def make_pace(
+    agent: config.AgentConfig, uplink: Path | None, speed: float, *, root: Path = ROOT
+) -> Pace | None:
     """
-    Return the governor's pace; None without a budget.
+    Return the governor's pace; None without a budget, where the board does not tell of throttling either.
+
+    Throttling spoils the figures of any run, so without a budget it is told all the same; power is not measured then.
 
     To be called last: what it may limit is what is left when everything else is loaded. A replay that is not played at
     the `speed` of real time is only reported on: a budget is of real time.
     """
-    if not agent.budget.limits:
+    from edge_agent.throttling import find_throttling
+
+    throttling = find_throttling(root)
+    if not agent.budget.limits and throttling is None:
         return None
     from edge_agent.budget_report import budget_report
     from edge_agent.governor import Governor
@@ -230,19 +238,16 @@ def _make_pace(agent: config.AgentConfig, uplink: Path | None, speed: float) -> 
     from edge_agent.memory_limit import enforce
     from edge_agent.meters.find import find_meter, may_enforce
     from edge_agent.pace import GovernedPace
-    from edge_agent.throttling import find_throttling
     from edge_agent.uplink.report import uplink_pids
     from edge_agent.usage import UsageReader
 
     budget, now_s = agent.budget, time.monotonic()
     if speed != 1:
         budget = replace(budget, on_exceed=("report",))
-    meter = find_meter(budget, agent.board)
+    meter = find_meter(budget, agent.board, root=root) if budget.limits else None
     governor = Governor(budget, agent.board, power_enforced=may_enforce(budget, meter), now_s=now_s)
     # Wherever it was started: what the uplink uses counts.
-    reader = UsageReader(
-        meter, find_throttling(), children=lambda: uplink_pids(uplink) if uplink else ()
-    )
+    reader = UsageReader(meter, throttling, children=lambda: uplink_pids(uplink) if uplink else ())
     latency = RecentLatency(budget.window_s, now_s)
     enforcement = enforce(budget.memory_bytes)
     return GovernedPace(

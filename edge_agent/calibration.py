@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,10 +20,9 @@ class Calibrator:
         self._terms = list(zip(gains, offsets))  # noqa: B905 (both have one number a channel)
 
     def correct(self, values: list[float]) -> None:
-        """Correct one sample."""
+        """Correct consecutive samples, given one after the other."""
         values[:] = [
-            value * gain + offset
-            for value, (gain, offset) in zip(values, self._terms)  # noqa: B905 (as above; the hot path)
+            value * gain + offset for value, (gain, offset) in zip(values, cycle(self._terms))
         ]
 
     def correct_columns(self, columns: list[array[float]]) -> None:

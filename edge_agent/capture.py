@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from edge_agent.stop import Stop
 
 FORMAT = 1
+MENDED = ("held", "clipped", "marked")
+"""Counts of samples that went on although something was wrong with them."""
 MAGIC = b'{"edgekit_run":'
 """How every such file begins, and no recording."""
 LONGEST_LINE_BYTES = 1 << 24
@@ -63,6 +65,7 @@ class CaptureWriter:
         self._path = path
         self._size = 4 * len(agent.input.channels)
         self._dropped: dict[str, int] = {}
+        self._mended = dict.fromkeys(MENDED, 0)
         self._admitted: list[str] = []
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -112,14 +115,17 @@ class CaptureWriter:
         """Write a change of level."""
         self._write({"level": event.label, "previous": event.previous, "reason": event.reason})
 
-    def drops(self, dropped: Mapping[str, int]) -> None:
-        """Write what was dropped since the last time, by reason."""
-        if dropped != self._dropped:
-            news = {
-                reason: count - self._dropped.get(reason, 0) for reason, count in dropped.items()
-            }
-            self._dropped = dict(dropped)
-            self._write({"dropped": {reason: count for reason, count in news.items() if count}})
+    def drops(self, counts: SampleCounts) -> None:
+        """Write what was dropped since the last time, by reason, and what was mended."""
+        mended = {name: getattr(counts, name) for name in MENDED}
+        if (counts.dropped, mended) == (self._dropped, self._mended):
+            return
+        document = {"dropped": _growth(self._dropped, counts.dropped)}
+        grown = _growth(self._mended, mended)
+        if grown:
+            document["mended"] = grown
+        self._dropped, self._mended = dict(counts.dropped), mended
+        self._write(document)
 
     def flush(self) -> None:
         """Hand what was written to the kernel."""
@@ -255,6 +261,9 @@ class Capture:
             for reason, count in document["dropped"].items():
                 self.counts.read += count
                 self.counts.drop(reason, count)
+            mended = document.get("mended", {})
+            for name in MENDED:
+                setattr(self.counts, name, getattr(self.counts, name) + int(mended.get(name, 0)))
             return None
         samples = binascii.a2b_base64(document["samples"], strict_mode=True)
         times_s = tuple(map(float, document.get("times_s", ())))
@@ -303,6 +312,15 @@ class Capture:
             f"`{self._path}` is damaged: line {self._line} {what}",
             hint="record the run again: `edgekit run --record FILE`",
         )
+
+
+def _growth(before: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:
+    """Return by how much each count has grown, where it has."""
+    return {
+        name: count - before.get(name, 0)
+        for name, count in now.items()
+        if count != before.get(name, 0)
+    }
 
 
 def _whole_lines(path: Path) -> Iterator[bytes]:

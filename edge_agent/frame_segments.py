@@ -6,17 +6,17 @@ They carry no time: `arrivals` says when they came, and what is missing between 
 
 from __future__ import annotations
 
-from array import array
 from typing import TYPE_CHECKING
 
 from edge_agent.arrivals import JITTER_S, Arrivals
-from edge_agent.blocks import BLOCK_SAMPLES, BlockBuilder
+from edge_agent.blocks import BLOCK_SAMPLES, BlockBuilder, float32_bytes
 from edge_agent.calibration import Calibrator
 from edge_agent.drops import AROUND_GAP, Drops
 from edge_agent.records import SampleCounts
 from edge_agent.value_checks import ValueChecks
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Iterator, Sequence
 
     from edge_agent.arrivals import Arrival
@@ -99,7 +99,7 @@ class FrameSegmenter:
                 values[channel :: self._channels] = column
         if self._checks.all_good(columns):
             self.counts.read += count
-            self._blocks.add_run(_float32(values), count, self._arrivals.time_of(position))
+            self._blocks.add_run(float32_bytes(values), count, self._arrivals.time_of(position))
             return
         for offset, sample in enumerate(zip(*columns)):  # noqa: B905 (columns of one array)
             self._take_sample(list(sample), self._arrivals.time_of(position + offset))
@@ -118,13 +118,8 @@ class FrameSegmenter:
             self._drops.add(finding.reason, f"frame {self.counts.read}: {finding.detail}")
             self._restart("bad")
             return
-        self._blocks.add_next(_float32(values), time_s, marked=finding is not None)
+        self._blocks.add_next(float32_bytes(values), time_s, marked=finding is not None)
 
     def _restart(self, begin: Begin) -> None:
         self._checks.restart()
         self._blocks.restart(begin)
-
-
-def _float32(values: Sequence[float]) -> bytes:
-    """Return values as a block has them: every board that is supported is little-endian, as a block is."""
-    return array("f", values).tobytes()

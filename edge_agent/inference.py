@@ -58,6 +58,7 @@ class Inference:
         self.accounts = Accounts(stream)
         self._decider = Decider(config.output.kind, config.labels, config.decision)
         self._unpack = struct.Struct(f"<{stream.outputs}f").unpack
+        self._unproven = config.model.unproven
         self._sample_bytes = 4 * len(config.input.channels)
         self._push_samples = stream.hop
         """How many samples the next push has at most; grows while pushes are short."""
@@ -89,6 +90,7 @@ class Inference:
         for event in events:
             event.index = self.accounts.windows
             event.time_s = self._last[0].time_of(self._last[1]) if self._last else 0.0
+            event.unproven = self._unproven
             if self._capture is not None:
                 self._capture.level(event)
         return events
@@ -169,6 +171,7 @@ class Inference:
         accounts.predicted(label, events=len(events))
         for event in events:
             event.group = block.group
+            event.unproven = self._unproven
         row = block.first_row + position if block.first_row else 0
         prediction = Prediction(index, time_s, row, values, label, score, block.group)
         prediction.level = self.pace.level

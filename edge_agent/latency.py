@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -48,14 +50,9 @@ class LatencyHistogram:
         """Return the duration that `percent` of the inferences did not exceed; None when there are none."""
         if not self.count:
             return None
-        wanted = self.count * percent / 100
-        seen = 0
-        for bucket, count in enumerate(self.buckets):
-            seen += count
-            if count and seen >= wanted:
-                middle: float = SHORTEST_S * 2.0 ** ((bucket + 0.5) / BUCKETS_PER_OCTAVE)
-                return min(middle, self.longest_s)
-        return self.longest_s
+        bucket = bisect_left([*accumulate(self.buckets)], self.count * percent / 100)
+        middle: float = SHORTEST_S * 2.0 ** ((bucket + 0.5) / BUCKETS_PER_OCTAVE)
+        return min(middle, self.longest_s)
 
 
 class RecentLatency:

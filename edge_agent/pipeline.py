@@ -138,6 +138,8 @@ class Pipeline:
             name=self._config.name,
             version=self._config.version,
             origin=self._origin,
+            mode=self._config.model.mode,
+            unproven=self._config.model.unproven,
             state="failed" if error else source.state,
             error=error,
             uptime_s=self._clock() - self._began_s,
@@ -172,7 +174,6 @@ class Pipeline:
         self._write_capture()
         facts = self.facts(cpu_share=self._cpu.since_last())
         self._delivery.status(facts.to_json())
-        self._delivery.put((), ())  # a terminal redraws its line
         self._report(facts)
 
     def _deliver_changes(self, changes: list[Event]) -> None:
@@ -219,7 +220,7 @@ class Pipeline:
 
     def _write_capture(self) -> None:
         if self._capture is not None:
-            self._capture.drops(self._source.counts.dropped)
+            self._capture.drops(self._source.counts)
             self._capture.flush()
 
     def _end(self, error: str | None, stop: Stop) -> None:
@@ -238,7 +239,7 @@ class Pipeline:
 
     def _close_capture(self) -> None:
         if self._capture is not None:
-            self._capture.drops(self._source.counts.dropped)
+            self._capture.drops(self._source.counts)
             self._capture.close()
 
     def _close_delivery(self, error: str | None, stop: Stop) -> None:

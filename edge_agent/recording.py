@@ -1,7 +1,8 @@
 """
-Recordings: CSV or JSONL bytes in, blocks of float32 samples out.
+Recordings: CSV, JSONL or WAV bytes in, blocks of float32 samples out.
 
     lines.LineSplitter → opening.Opening, then rows.Rows → segments.Segmenter → Block
+    (WAV) wav.WavParser                                  → segments.Segmenter → Block
 
 One code path for replaying, for standard input and for the host's evaluation. Memory does not grow with
 the length of the recording.
@@ -12,7 +13,7 @@ from __future__ import annotations
 import math
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edge_agent.blocks import BLOCK_SAMPLES
 from edge_agent.errors import DataError
@@ -21,6 +22,7 @@ from edge_agent.live_opening import LiveOpening
 from edge_agent.opening import FileOpening
 from edge_agent.rows import RowError
 from edge_agent.segments import Segmenter
+from edge_agent.wav import HEAD_BYTES, WavParser, is_wav
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +43,8 @@ class RecordingParser:
     Reads one recording as its bytes arrive.
 
     With `live`, what a chunk completes is handed over at once, and the recording may begin anywhere
-    (`live_opening`); with `patient` as well, lines that are no samples never end it.
+    (`live_opening`); with `patient` as well, lines that are no samples never end it. `names` are those of the columns of a live
+    source that may never say them.
     """
 
     def __init__(  # noqa: PLR0913 (what is read, and how; given by name)
@@ -52,6 +55,7 @@ class RecordingParser:
         where: str,
         live: bool = False,
         patient: bool = False,
+        names: tuple[str, ...] = (),
         block_samples: int = BLOCK_SAMPLES,
         calibration: Calibration | None = None,
     ) -> None:
@@ -68,7 +72,9 @@ class RecordingParser:
         self._renamed = 0
         """How often a live source has named its columns anew, and otherwise."""
         self._live_opening = (
-            LiveOpening(stream.channels, columns, where, patient=patient) if live else None
+            LiveOpening(stream.channels, columns, where, patient=patient, names=names)
+            if live
+            else None
         )
         self._opening: Opening = self._live_opening or FileOpening(stream.channels, columns, where)
         self._segments = Segmenter(
@@ -86,7 +92,8 @@ class RecordingParser:
         lines = self._lines.split(chunk)
         if arrival is not None and lines:
             self._segments.arrived(arrival, len(lines) - lines.count(""))
-        yield from self._read(lines)
+        if not self._take_run(lines):
+            yield from self._read(lines)
         if self._live:
             yield from self._segments.flush()
 
@@ -142,6 +149,20 @@ class RecordingParser:
     def details(self) -> dict[str, int | float | str]:
         """Counters for the status."""
         return self._segments.details
+
+    def _take_run(self, lines: list[str | None]) -> bool:
+        """Take the lines of a live source at once, where all are good samples; else return False, having taken none."""
+        rows = self._rows
+        if not self._live or rows is None or len(lines) <= 1 or self._empty:
+            return False  # one line costs less by itself
+        texts = [line for line in lines if line is not None]
+        if len(texts) < len(lines) or self._header in texts:
+            return False
+        values = rows.read_run(texts)
+        if values is None or not self._segments.add_run(self._row + 1, values):
+            return False
+        self._row += len(lines)
+        return True
 
     def _read(self, lines: list[str | None]) -> Iterator[Block]:
         segments = self._segments
@@ -216,9 +237,9 @@ class RecordingParser:
 
 class RecordingReader:
     """
-    The blocks of one CSV or JSONL file; iterating again reads it again.
+    The blocks of one CSV, JSONL or WAV file; iterating again reads it again.
 
-    Raises DataError for a file that is missing, no text, empty or without the channels.
+    Raises DataError for a file that is missing, no text and no WAV, empty or without the channels.
     """
 
     def __init__(
@@ -235,14 +256,19 @@ class RecordingReader:
         self._columns = columns
         self._block_samples = block_samples
         self._calibration = calibration
-        self._parser = self._new_parser()
+        self._parser: RecordingParser | WavParser = self._new_parser()
         self.channels = stream.channels
 
     def __iter__(self) -> Iterator[Block]:
-        self._parser = parser = self._new_parser()
         with self._open() as file:
-            while chunk := self._read(file):
+            chunk = self._read(file)
+            if is_wav(chunk[:HEAD_BYTES]):
+                yield from self._wav(file)
+                return
+            self._parser = parser = self._new_parser()
+            while chunk:
                 yield from parser.feed(chunk)
+                chunk = self._read(file)
         yield from parser.finish()
 
     @property
@@ -265,14 +291,23 @@ class RecordingReader:
         """Which column is what; known after the first block."""
         return self._parser.layout
 
+    def _wav(self, file: FileIO) -> Iterator[Block]:
+        self._parser = parser = WavParser(self._stream, self._columns, **self._how())
+        try:
+            file.seek(0)
+            yield from parser.read(file)
+        except OSError as error:
+            raise self._failure(error) from None
+
     def _new_parser(self) -> RecordingParser:
-        return RecordingParser(
-            self._stream,
-            self._columns,
-            where=f"`{self._path}`",
-            block_samples=self._block_samples,
-            calibration=self._calibration,
-        )
+        return RecordingParser(self._stream, self._columns, **self._how())
+
+    def _how(self) -> dict[str, Any]:
+        return {
+            "where": f"`{self._path}`",
+            "block_samples": self._block_samples,
+            "calibration": self._calibration,
+        }
 
     def _open(self) -> FileIO:
         path = self._path
@@ -280,7 +315,7 @@ class RecordingReader:
             # A pipe or a device would block before it can be asked to stop.
             if not stat.S_ISREG(path.stat().st_mode):
                 kind = "a folder" if path.is_dir() else "no regular file"
-                raise DataError(f"`{path}` is {kind}", hint="give a CSV or JSONL file")
+                raise DataError(f"`{path}` is {kind}", hint="give a CSV, JSONL or WAV file")
             return path.open("rb", buffering=0)
         except FileNotFoundError:
             raise DataError(f"there is no file `{path}`") from None

@@ -82,6 +82,8 @@ class Event:
     kind: Literal["decision", "level"] = "decision"
     reason: str = ""
     """Why the level changed, with the numbers."""
+    unproven: str = ""
+    """Why the model runs although its proof is not accepted; empty where it is."""
 
 
 @dataclass(slots=True)
@@ -129,9 +131,10 @@ def prediction_to_json(prediction: Prediction) -> dict[str, Any]:
 
 
 def event_to_json(event: Event) -> dict[str, Any]:
-    """Return the event as a JSON object; `output` and `group` are left out where they mean nothing."""
+    """Return the event as a JSON object; `output`, `group` and `unproven` are left out where they mean nothing."""
+    document: dict[str, Any]
     if event.kind == "level":
-        return {
+        document = {
             "type": "level",
             "index": event.index,
             "time_s": event.time_s,
@@ -139,6 +142,7 @@ def event_to_json(event: Event) -> dict[str, Any]:
             "previous": event.previous,
             "reason": event.reason,
         }
+        return _stamped(document, event)
     document = {
         "type": "event",
         "index": event.index,
@@ -151,4 +155,10 @@ def event_to_json(event: Event) -> dict[str, Any]:
         document["output"] = event.output
     if event.group is not None:
         document["group"] = event.group
+    return _stamped(document, event)
+
+
+def _stamped(document: dict[str, Any], event: Event) -> dict[str, Any]:
+    if event.unproven:
+        document["unproven"] = event.unproven
     return document

@@ -18,6 +18,11 @@ class Stream(Protocol):
     """Samples in, predictions out: a window of `window` samples every `hop` samples."""
 
     @property
+    def mode(self) -> str:
+        """How it gets from one window to the next: `window`, `incremental` or `stateful`."""
+        ...
+
+    @property
     def window(self) -> int:
         """Samples in a window."""
         ...
@@ -53,7 +58,7 @@ class Stream(Protocol):
 
         A prediction is the number of samples since the last reset at the end of its window, and its
         float32 values. Without `infer` the windows that become full are passed over: neither run nor returned,
-        and counted as if they had been. Raises ValueError for bytes that are no whole number of samples, ModelError if the
+        and counted as if they had been; a stateful stream goes on from zero state. Raises ValueError for bytes that are no whole number of samples, ModelError if the
         engine fails.
         """
         ...
@@ -209,6 +214,7 @@ class _EngineStream:
     def __init__(self, stream: Stream, engine_error: type[Exception]) -> None:
         self._stream = stream
         self._engine_error = engine_error
+        self.mode = stream.mode
         self.window = stream.window
         self.hop = stream.hop
         self.channels = stream.channels

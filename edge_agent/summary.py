@@ -62,6 +62,10 @@ class Facts:
     name: str
     version: str
     origin: Origin
+    mode: str
+    """How the model runs: `window`, `incremental` or `stateful`."""
+    unproven: str
+    """Why the model runs although its proof is not accepted; empty where it is."""
     state: str
     """Of the source, such as `running`, `waiting`, `absent` or `ended`; `failed` with `error` where the run broke off."""
     error: str | None
@@ -112,6 +116,7 @@ class Facts:
             ("samples", _samples_text(self.samples)),
             ("windows", f"{self.windows}, {_predictions_text(self)}"),
             ("events", str(self.events)),
+            *((("unproven", self.unproven),) if self.unproven else ()),
             *(("budget", text) for text in (budget_texts(self.budget) if self.budget else ())),
             *(("lost", text) for text in _lost_texts(self.delivery)),
             ("latency", _latency_text(self)),
@@ -124,7 +129,12 @@ class Facts:
 
 
 def _shallow(part: Facts | Samples | Origin) -> dict[str, Any]:
-    return {item.name: getattr(part, item.name) for item in fields(part)}
+    return {name: getattr(part, name) for name in _NAMES[type(part)]}
+
+
+_NAMES: dict[type, tuple[str, ...]] = {
+    kind: tuple(item.name for item in fields(kind)) for kind in (Facts, Samples, Origin)
+}
 
 
 def _in_columns(name: str, text: str, width: int | None) -> str:

@@ -107,10 +107,11 @@ class FakeStream:
     """
     The engine's Stream in plain Python: the same windows and the same accounts, any function as the model.
 
-    Without a model a prediction is the mean of each channel over the window.
+    Without a model a prediction is the mean of each channel over the window. With `mode` "stateful" there is a state:
+    what the model says is added to the prediction before.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (the stream's shape, and what stands in for the model)
         self,
         window: int,
         hop: int,
@@ -118,9 +119,11 @@ class FakeStream:
         *,
         outputs: int | None = None,
         model: Callable[[list[tuple[float, ...]]], Sequence[float]] | None = None,
+        mode: str = "window",
     ) -> None:
         if hop <= 0:
             raise ValueError(f"hop is {hop}: must be positive")
+        self.mode = mode
         self.window = window
         self.hop = hop
         self.channels = channels
@@ -129,6 +132,7 @@ class FakeStream:
         self._samples: list[tuple[float, ...]] = []
         self._seen = 0
         self._windows = 0
+        self._state = [0.0] * self.outputs
 
     @property
     def pending(self) -> int:
@@ -156,8 +160,14 @@ class FakeStream:
             self._samples.append(sample)
             self._seen += 1
             if self._seen == self._windows * self.hop + self.window:
-                if infer:
+                if not infer:
+                    self._state = [0.0] * self.outputs
+                else:
                     values = self._model(self._samples[-self.window :])
+                    if self.mode == "stateful":
+                        values = self._state = [
+                            sum(it) for it in zip(self._state, values, strict=True)
+                        ]
                     found.append((self._seen, struct.pack(f"<{self.outputs}f", *values)))
                 self._windows += 1
             del self._samples[: -self.window]
@@ -169,6 +179,7 @@ class FakeStream:
         self._samples.clear()
         self._seen = 0
         self._windows = 0
+        self._state = [0.0] * self.outputs
         return pending
 
     def _held(self) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import ConfigError
+from edgekit.model.features.suggestion import bands_among
 from edgekit.proposal import Entry, Proposal
 from edgekit.survey import rate_in_name
 from edgekit.truth_column import truth_entries
@@ -144,6 +145,10 @@ def _fit_flat(length: int | None, columns: int | None) -> _Fit:
 def _stream(model: Outline | None, data: Survey | None, data_name: str | None) -> Iterator[Entry]:
     columns = data.channels if data is not None else None
     axes = model.axes if model is not None else None
+    bands = bands_among(axes or ())
+    if model is not None and bands is not None and columns is not None and len(columns) == 1:
+        yield from _features(bands, f"the model's input {model.input_shape}", data, data_name)
+        return
     fit = (
         _fit(axes, len(columns) if columns else None)
         if axes
@@ -180,6 +185,25 @@ def _stream(model: Outline | None, data: Survey | None, data_name: str | None) -
         origin="x * scale + offset (or mean and std) makes of a raw value what the model was trained on",
         needed=False,
         example=0.001,
+    )
+
+
+def _features(
+    bands: int, shape: str, data: Survey | None, data_name: str | None
+) -> Iterator[Entry]:
+    """Leave to fill in how the features of one channel are computed; only the bands are known."""
+
+    def entry(key: str, origin: str, example: Any) -> Entry:
+        return Entry(section="input", key=key, value=None, origin=origin, example=example)
+
+    yield _channels(_Fit(1), data.channels if data is not None else None, shape, data_name)
+    yield _rate(data, data_name)
+    yield entry("window", "raw samples of one window: frame + (frames - 1) * step", 16000)
+    yield entry("hop", "raw samples from one window to the next, best a multiple of step", 160)
+    yield entry(
+        "features",
+        f"{shape} looks like frames of {bands} bands: as in training, see docs/features.md",
+        {"kind": "log-mel", "frame": 400, "step": 160, "bins": bands},
     )
 
 

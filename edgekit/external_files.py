@@ -1,7 +1,7 @@
 """
 The files beside a model that hold its weights, found without parsing the model: for what must not load `onnx`.
 
-`edgekit.model.external_data` reads them, after checking where they are.
+`edgekit.model.gate.external_data` reads them, after checking where they are.
 """
 
 from __future__ import annotations

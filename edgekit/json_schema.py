@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import is_dataclass
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from pydantic.json_schema import GenerateJsonSchema
 
 from edge_agent.config import PluginSource
 from edgekit.strict_toml import adapter
 from edgekit.validation import sections
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class _Untitled(GenerateJsonSchema):
@@ -28,14 +31,21 @@ class _Untitled(GenerateJsonSchema):
 def schema_text(kind: type, title: str) -> str:
     """Return the JSON schema of a dataclass, the same text for the same version."""
     body = adapter(kind).json_schema(schema_generator=_Untitled)
-    for hint in get_type_hints(kind, include_extras=True).values():
-        for section in sections(hint):
-            properties = body["$defs"][section.__name__]["properties"]
-            for key, description in _inherited(section).items():
-                properties[key].setdefault("description", description)
+    for section in _all_sections(kind):
+        properties = body["$defs"][section.__name__]["properties"]
+        for key, description in _inherited(section).items():
+            properties[key].setdefault("description", description)
     body = _plain(body, body.pop("$defs"))
     schema = {"$schema": _Untitled.schema_dialect, **body, "title": title}
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def _all_sections(kind: type) -> Iterator[type]:
+    """Yield the sections of a dataclass, and the tables inside them."""
+    for hint in get_type_hints(kind, include_extras=True).values():
+        for section in sections(hint):
+            yield section
+            yield from _all_sections(section)
 
 
 def _inherited(section: type) -> dict[str, str]:

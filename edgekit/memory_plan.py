@@ -94,18 +94,21 @@ def memory_plan(project: Project, engine: Mapping[str, int], archive_bytes: int)
     Return the plan of a project whose archive has `archive_bytes`.
 
     `engine` is the proof's `memory`. While the model is loaded its archive is in memory as well; what is
-    loaded and what runs are not there at once, so the larger one counts.
+    loaded and what runs are not there at once: `loading` is what it needs beyond that.
     """
     loading_bytes = archive_bytes + engine["load_bytes"]
+    weights_bytes, peak_bytes = engine["live_bytes"], engine["peak_bytes"]
     parts = [
-        Part(name="model in the engine", size_bytes=max(engine["peak_bytes"], loading_bytes)),
+        Part(name="weights", size_bytes=weights_bytes),
+        Part(name="intermediate results", size_bytes=max(0, peak_bytes - weights_bytes)),
+        Part(name="loading", size_bytes=max(0, loading_bytes - max(peak_bytes, weights_bytes))),
         Part(name="engine", size_bytes=ENGINE_CODE_BYTES),
         Part(name="Python and agent", size_bytes=AGENT_BYTES),
     ]
     stream = project.input
     if isinstance(stream, StreamInput):
         window_bytes = 4 * len(stream.channels) * stream.window
-        parts.append(Part(name="window", size_bytes=window_bytes))
+        parts.append(Part(name="ring of samples", size_bytes=window_bytes))
         parts += _input_and_output(project)
     return MemoryPlan(parts=tuple(parts), limit_bytes=project.budget.memory_bytes)
 

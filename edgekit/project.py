@@ -6,18 +6,31 @@ An unknown key is an error that suggests the near one; every error names the fil
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, ValidationError
 
 from edge_agent import config
 from edgekit.build_section import BuildSection
 from edgekit.errors import ConfigError
+from edgekit.features_section import (
+    LogMelFeatures,
+    MfccFeatures,
+    SpectrumFeatures,
+    StatisticsFeatures,
+)
 from edgekit.sink_paths import problems_of_sinks
-from edgekit.strict_toml import config_error, read_toml, validate
+from edgekit.strict_toml import adapter, config_error, read_toml, validate
+from edgekit.validation import not_finite, problems_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from edgekit.features_section import Features
 
 FILE_NAME = "edgekit.toml"
 NAME_PATTERN = "^[a-z0-9][a-z0-9-]{0,62}$"  # it names a service and a folder on the device
@@ -26,6 +39,7 @@ _LARGEST_WINDOW_BYTES = 256 << 20  # far over any model for a small board; a typ
 
 _FIRST_PERCENT = 10  # a threshold of 80 is one in percent; 1.5 is something else
 
+Number = bool | int | float
 PerChannel = float | tuple[float, ...]
 
 
@@ -54,9 +68,47 @@ class ModelSection:
     __pydantic_config__ = config.STRICT
 
     path: str
-    """ONNX file, relative to edgekit.toml."""
+    """ONNX or TensorFlow Lite file, relative to edgekit.toml."""
     labels: tuple[str, ...] = ()
     """Names of the output's values, in order."""
+    mode: Literal["auto", "incremental", "window"] = "auto"
+    """Streams: every sample once, carried on from hop to hop (`incremental`), or whole windows; `auto` takes the cheaper of what can be proven."""
+    quantized: Literal["exact", "fold"] = "exact"
+    """A quantised model: its own integers, or folded to float32 (faster, another model: needs `accept = "approximate"` in [proof])."""
+    state: dict[str, str] = field(default_factory=dict)
+    """Inputs of the model that are its state, each with the output that gives it back; found by themselves where shape and name leave no doubt."""
+    constants: dict[str, Number | tuple[Number, ...]] = field(default_factory=dict)
+    """Inputs of the model that always have the same value, such as a sample rate: a number for all its elements, or a list."""
+
+    def __post_init__(self) -> None:
+        taken = list(self.state.values())
+        twice = next((name for name in taken if taken.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"`state` gives the output `{twice}` to two inputs")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProofSection:
+    """What a model must have been shown to be before it ships."""
+
+    __pydantic_config__ = config.STRICT
+
+    accept: Literal["proven", "approximate"] = "proven"
+    """`approximate` also accepts a model whose numbers are others, with the agreement of its answers stated."""
+
+
+def _kind(value: Any) -> str | None:
+    """Return the `kind` of a table, which names its dataclass."""
+    return value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
+
+
+FeaturesSection = Annotated[
+    Annotated[LogMelFeatures, Tag("log-mel")]
+    | Annotated[MfccFeatures, Tag("mfcc")]
+    | Annotated[SpectrumFeatures, Tag("spectrum")]
+    | Annotated[StatisticsFeatures, Tag("statistics")],
+    Discriminator(_kind),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,9 +126,21 @@ class StreamInput(config.Stream):
     """Instead of scale and offset: `(x - mean) / std`, with what the model was trained on."""
     std: PerChannel | None = None
     """See `mean`."""
+    features: FeaturesSection | None = None
+    """What is computed of the samples in front of the model, behind scale or mean; `window` and `hop` stay raw samples."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.features is not None:
+            self.features.check(
+                window=self.window, channels=len(self.channels), rate_hz=self.rate_hz
+            )
+            if self.layout is not None:
+                error = ValueError(
+                    f'`layout` is "{self.layout}", the order of samples, and the model takes features'
+                )
+                error.add_note('say the order inside `features`: `layout = "time-channel-value"`')
+                raise error
         for name in ("scale", "offset", "mean", "std"):
             value = getattr(self, name)
             if isinstance(value, tuple) and len(value) != len(self.channels):
@@ -146,7 +210,7 @@ def _input_kind(value: Any) -> str:
 
 def _source_kind(value: Any) -> str | None:
     """Return which source is meant; None where no `kind` says so."""
-    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
+    kind = _kind(value)
     if kind is None:
         return None
     return config.PluginSource.TAG if ":" in str(kind) else str(kind)
@@ -175,6 +239,7 @@ class Project:
         Discriminator(_input_kind),
     ]
     output: OutputSection = field(default_factory=OutputSection)
+    proof: ProofSection = field(default_factory=ProofSection)
     test: TestSection | None = None
     source: SourceSection | None = None
     decision: config.Decision = field(default_factory=config.Decision)
@@ -237,6 +302,31 @@ class Project:
             else source.label
         )
         return config.Columns(time=source.time, label=label, group=source.group)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """Features that are given as a table, without a project around them."""
+
+    __pydantic_config__ = config.STRICT
+
+    features: FeaturesSection
+
+
+def read_features(table: Mapping[str, Any]) -> Features:
+    """Read features as `[input] features` has them; raise ConfigError listing all that is wrong."""
+    problems = list(not_finite(dict(table), ("features",)))
+    if not problems:
+        try:
+            text = json.dumps({"features": dict(table)})
+            asked: _Asked = adapter(_Asked).validate_json(text, strict=True)
+        except TypeError as error:  # nothing that TOML has
+            raise ConfigError(f"`features` cannot be read: {error}") from None
+        except ValidationError as error:
+            problems = list(problems_of(error, _Asked))
+        else:
+            return asked.features
+    raise ConfigError("; ".join(map(str, problems)), hint=problems[0].hint)
 
 
 def find_project(start: str | Path) -> Path:

@@ -71,6 +71,8 @@ class Proposal:
 
 
 def toml(value: Any) -> str:
-    """Write a value as TOML: JSON is TOML, but for the characters that TOML wants escaped."""
+    """Write a value as TOML: JSON is TOML, but for tables and the characters that TOML wants escaped."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {toml(item)}" for key, item in value.items()) + " }"
     text = json.dumps(value, ensure_ascii=False)
     return text.replace("\x7f", "\\u007f")

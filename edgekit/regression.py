@@ -1,7 +1,7 @@
 """
 Regression cases of a project: recordings with what the pipeline made of them on the day they were added.
 
-    tests/<name>/recording.csv (or .jsonl)    tests/<name>/expected.jsonl    as the agent's JSONL sink writes it
+    tests/<name>/recording.csv (or .jsonl, .wav)    tests/<name>/expected.jsonl    as the agent's JSONL sink writes it
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ def cases(project: Path) -> tuple[RegressionCase, ...]:
 def check_new(project: Path, recording: Path) -> str:
     """Return the name that a recording gets as a case. Raises ConfigError if it is one already."""
     name = re.sub("[^a-z0-9]+", "-", recording.stem.lower()).strip("-") or _STEM
-    if recording.suffix.lower() not in {".csv", ".jsonl"}:
+    if recording.suffix.lower() not in {".csv", ".jsonl", ".wav"}:
         raise ConfigError(
-            f"`{recording}` is no recording: its name must end in .csv or .jsonl",
+            f"`{recording}` is no recording: its name must end in .csv, .jsonl or .wav",
             hint="give the file the right ending",
         )
     digest = _digest(recording)

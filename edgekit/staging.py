@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from edge_agent import config, schema
 from edge_agent.config.sinks import CREDENTIAL
+from edgekit.errors import ConfigError
 from edgekit.project import StreamInput
 from edgekit.state import STATUS_NAME
 
@@ -39,6 +40,19 @@ def agent_config(
         source = replace(source, path=str((folder / source.path).absolute()))
     if isinstance(source, config.PluginSource):
         source = replace(source, package=str((folder / source.package).absolute()))
+    try:
+        return _resolved(project, folder, compiled, stream, source)
+    except ValueError as error:  # parts that do not go together, each of them right by itself
+        raise ConfigError(str(error), hint="change it in edgekit.toml") from None
+
+
+def _resolved(
+    project: Project,
+    folder: Path,
+    compiled: CompiledModel,
+    stream: StreamInput,
+    source: config.Source,
+) -> config.AgentConfig:
     return config.AgentConfig(
         name=project.project.name,
         version=project.project.version,
@@ -47,6 +61,8 @@ def agent_config(
             sha256=compiled.sha256,
             engine=compiled.engine,
             registries=compiled.registries,
+            mode=compiled.mode,
+            unproven=compiled.unproven,
         ),
         labels=compiled.labels,
         input=config.Stream(

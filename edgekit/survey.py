@@ -18,6 +18,7 @@ from edge_agent.config import Columns, Stream
 from edge_agent.lines import LineSplitter
 from edge_agent.recording import RecordingReader
 from edge_agent.rows import CsvRows, JsonRows, RowError, read_object
+from edge_agent.wav import HEAD_BYTES, WavHeader, is_wav, wav_header
 from edgekit.errors import DataError
 
 if TYPE_CHECKING:
@@ -52,7 +53,10 @@ class Survey:
 
 
 def survey(path: Path) -> Survey:
-    """Look a CSV or JSONL recording over. Raises DataError if it cannot be read or has no channels."""
+    """Look a CSV, JSONL or WAV recording over. Raises DataError if it cannot be read or has no channels."""
+    header = _wav_header(path)
+    if header is not None:
+        return _of_wav(header)
     layout, rows, lines = _open(path)
     channels = _number_columns(layout, rows, lines)
     if not channels:
@@ -88,6 +92,34 @@ def rate_in_name(name: str) -> float | None:
     found = re.search(r"(\d+(?:\.\d+)?) ?[_-]?(k?)hz(?![a-z])", name, re.IGNORECASE)
     rate_hz = float(found[1]) * (1000 if found[2] else 1) if found else 0.0
     return rate_hz or None
+
+
+def _wav_header(path: Path) -> WavHeader | None:
+    """Return what a WAV file says of itself; None for any other file."""
+    if not path.is_file():  # reading a pipe would take from it, or wait
+        return None
+    try:
+        with path.open("rb") as file:
+            if not is_wav(file.read(HEAD_BYTES)):
+                return None
+            file.seek(0)
+            return wav_header(file, f"`{path}`")
+    except (OSError, ValueError):  # said, in its own words, by the one who opens it as lines
+        return None
+
+
+def _of_wav(header: WavHeader) -> Survey:
+    """Return what there is to see: its channels have no names, its samples no labels."""
+    names = tuple(f"audio{number}" for number in range(header.channels))
+    return Survey(
+        channels=names if header.channels > 1 else ("audio",),
+        columns=Columns(),
+        rate_hz=float(header.rate_hz),
+        labels=(),
+        values=False,
+        samples=header.frames,
+        whole=True,
+    )
 
 
 def _open(path: Path) -> tuple[Layout, Rows, list[str]]:
@@ -128,7 +160,7 @@ def _is_sample(names: list[str], lines: list[str], delimiter: str) -> bool:
 def _head(path: Path) -> list[str]:
     try:
         if path.exists() and not path.is_file():
-            raise DataError(f"`{path}` is not a file", hint="give a CSV or JSONL file")
+            raise DataError(f"`{path}` is not a file", hint="give a CSV, JSONL or WAV file")
         with path.open("rb") as file:
             chunk = file.read(_HEAD_BYTES)
     except FileNotFoundError:

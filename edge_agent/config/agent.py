@@ -22,6 +22,10 @@ class Archive:
     """Engine that wrote it, such as `tract 0.23.9`."""
     registries: tuple[str, ...]
     """Operator registries it was proven with."""
+    mode: Literal["window", "incremental", "stateful", "tensor"] = "window"
+    """How it runs: over whole windows, over what is new, with state from window to window, or on named tensors."""
+    unproven: str = ""
+    """Why it ships although its proof is not accepted; stamped on every event. Empty: it is accepted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,5 +49,17 @@ class AgentConfig:
     """Of this one device; see `edge_agent.overlay`."""
 
     def __post_init__(self) -> None:
+        self._check_budget()
         if self.calibration is not None:
             self.calibration.check_fits(self.input.channels)
+
+    def _check_budget(self) -> None:
+        """Refuse to pass over single windows of a model that carries state from one to the next."""
+        if self.model.mode != "stateful":
+            return
+        for action in self.budget.actions:
+            if action != "pause":
+                raise ValueError(
+                    f"`budget.on_exceed` has `{action}`, which passes windows over, but the model carries state from window "
+                    'to window: only `"pause"` keeps its results right, which begins with fresh state'
+                )

@@ -42,6 +42,8 @@ class SerialSource(Columns):
     """Bits a second, as the sensor's own program sets them; USB devices without a UART ignore it."""
     format: Literal["csv", "jsonl", "binary", "cobs"] = "csv"
     """`csv`, `jsonl`: lines; `binary`: sync bytes, then a struct; `cobs`: a struct and its CRC in a COBS frame."""
+    columns: tuple[str, ...] | None = None
+    """Of `csv`: names of the columns in the order they come, for a sensor that says its header once or never; a header that comes holds."""
     frame: str | None = None
     """Of `binary` and `cobs`: one sample as a Python struct string, one field a channel, such as `<3h`; `x` is a byte that is not read."""
     sync: str | None = None
@@ -54,6 +56,10 @@ class SerialSource(Columns):
         check(
             0 < self.baud <= FASTEST_BAUD,
             f"`baud` is {self.baud}: must be from 1 to {FASTEST_BAUD}",
+        )
+        check(
+            self.columns is None or self.format == "csv",
+            f'`columns` is of no use with `format = "{self.format}"`',
         )
         framed = self.format in {"binary", "cobs"}
         check(framed == (self.frame is not None), self._misplaced("frame", needed=framed))
@@ -75,7 +81,12 @@ class SerialSource(Columns):
             )
 
     def check_fits(self, channels: tuple[str, ...]) -> None:
-        """Raise ValueError unless a frame holds one value for each of the channels."""
+        """Raise ValueError unless a frame holds one value for each of the channels, and `columns` names them all."""
+        for name in channels if self.columns is not None else ():
+            check(
+                name in (self.columns or ()),
+                f"`columns` does not name the channel `{name}`: it has {', '.join(f'`{column}`' for column in self.columns or ())}",
+            )
         count = len(channels) if self.frame is None else count_fields(self.frame)
         check(
             count == len(channels),

@@ -20,6 +20,7 @@ from edgekit.bundle.contents import SITE, Contents, list_files
 from edgekit.bundle.device_config import device_config
 from edgekit.bundle.wheels import Distribution, read_wheel
 from edgekit.errors import ConfigError, ToolError
+from edgekit.model.proof.proof import TIMED
 from edgekit.model.vectors import facts_of, vectors_of
 from edgekit.project import StreamInput
 from edgekit.resources import version
@@ -99,9 +100,8 @@ def _vendored(project: Project, *, offline: bool) -> list[Distribution]:
 
 
 def _model_files(compiled: CompiledModel, recorded: Floats | None) -> dict[str, bytes]:
-    proof = json.dumps(
-        compiled.proof.to_json(), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False
-    )
+    facts = {key: value for key, value in compiled.proof.to_json().items() if key not in TIMED}
+    proof = json.dumps(facts, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
     return {
         ARCHIVE_NAME: compiled.archive,
         model_facts.FILE_NAME: model_facts.to_text(facts_of(compiled)).encode(),
@@ -137,6 +137,13 @@ def _manifest(
         python=LEAST_PYTHON,
         engine=compiled.engine,
         registries=compiled.registries,
-        about={"verdict": compiled.proof.verdict},
+        about=_about(compiled),
         files=list_files(files),
     )
+
+
+def _about(compiled: CompiledModel) -> dict[str, str]:
+    about: dict[str, str] = {"verdict": compiled.proof.verdict, "mode": compiled.mode}
+    if compiled.unproven:
+        about["unproven"] = compiled.unproven
+    return about

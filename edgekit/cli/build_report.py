@@ -28,6 +28,8 @@ def show(facts: dict[str, Any], output: Path, console: Console, *, fresh: bool) 
         f"{console.style(state, 'green')} {shortest(output)} ({size(facts['size_bytes'])}, "
         f"release {facts['release_id'][:12]}, {facts['verdict']} on this machine)"
     )
+    if facts["unproven"]:
+        console.remark("unproven", "red", f"it ships all the same: {facts['unproven']}")
     if console.quiet:
         return
     made = f"for {engine['cpu']}, linked by {engine['toolchain']}, {_ORIGINS[engine['origin']]}"

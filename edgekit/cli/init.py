@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     "--data",
     type=click.Path(path_type=Path),
     metavar="CSV",
-    help="A recording: CSV or JSONL, one sample a row, labelled if you have that.",
+    help="A recording: CSV or JSONL, one sample a row, labelled if you have that; or WAV.",
 )
 @click.pass_obj
 def command(call: Invocation, *, name: Path, model: Path | None, data: Path | None) -> None:

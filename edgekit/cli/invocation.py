@@ -12,6 +12,8 @@ import click
 from edgekit.cli.console import Console
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from edgekit.project import Project
 
 
@@ -34,6 +36,8 @@ class Invocation:
     directory: Path = field(default_factory=Path)
     as_json: bool = False
     """Facts for a program: one JSON object on stdout."""
+    allow_unproven: str | None = None
+    """Why a model is to ship whose proof is not accepted; None: it is not to."""
 
     def open_project(self) -> OpenProject:
         """Read the project of the directory or of one above it. Raises ConfigError."""
@@ -87,6 +91,17 @@ def add_common_options(command: click.Command) -> None:
     ]
 
 
+def unproven_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command that needs a proven model the way around it, with a reason that is stamped on what comes of it."""
+    return click.option(
+        "--allow-unproven",
+        metavar="WHY",
+        expose_value=False,
+        callback=_set_allow_unproven,
+        help="Ship it even if its proof is not accepted; WHY is stamped into manifest, status and every event.",
+    )(command)
+
+
 class Command(click.Command):
     """A command with the common options."""
 
@@ -111,3 +126,7 @@ def _set_verbose(ctx: click.Context, _param: click.Parameter, value: bool) -> No
 
 def _set_json(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     ctx.obj.as_json |= value
+
+
+def _set_allow_unproven(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    ctx.obj.allow_unproven = value

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from edgekit.cli.invocation import Command, Invocation, OpenProject
+from edgekit.cli.invocation import Command, Invocation, OpenProject, unproven_option
 from edgekit.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def _speed(_ctx: click.Context, _param: click.Parameter, value: str | None) -> s
     "--replay",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Play this recording (CSV or JSONL), or a run that --record wrote, instead of the project's source.",
+    help="Play this recording (CSV, JSONL or WAV), or a run that --record wrote, instead of the project's source.",
 )
 @click.option(
     "--speed",
@@ -52,6 +52,7 @@ def _speed(_ctx: click.Context, _param: click.Parameter, value: str | None) -> s
     metavar="FILE",
     help="Settings of one device (device.json) to try here.",
 )
+@unproven_option
 @click.pass_obj
 def command(
     call: Invocation,
@@ -80,7 +81,7 @@ def command(
         _there(source)
     _check_record(opened, record, replay)
     with call.console.working(f"proving {opened.project.model.path}"):
-        compiled = compile_project(opened.project, opened.folder, use_cache=True)
+        compiled = compile_project(*opened, allow_unproven=call.allow_unproven)
     agent = agent_config(opened.project, opened.folder, compiled, source)
     state = State(opened.folder)
     staged = stage(agent, compiled.archive, state)

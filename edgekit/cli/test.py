@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgekit.cli import rehearsal_report
-from edgekit.cli.invocation import Command, Invocation, OpenProject, shortest
+from edgekit.cli.invocation import Command, Invocation, OpenProject, shortest, unproven_option
 from edgekit.errors import ConfigError, DataError, EdgeKitError, VerificationFailed
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ _TRIED = "the bundle can be tried"
     metavar="FILE",
     help="Write the verdicts as JUnit XML.",
 )
+@unproven_option
 @click.pass_obj
 def command(  # noqa: PLR0913 (the options)
     call: Invocation,
@@ -226,7 +227,7 @@ def _add(call: Invocation, recording: Path) -> None:
         )
     check_new(opened.folder, recording)
     with call.console.working(f"proving {project.model.path}"):
-        compiled = compile_project(project, opened.folder)
+        compiled = compile_project(*opened, allow_unproven=call.allow_unproven)
     own = project.source if isinstance(project.source, Columns) else Columns()
     source = _replay(recording, own)
     agent = agent_config(project, opened.folder, compiled, source)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import NotProven
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from edgekit.cli.console import Console
     from edgekit.cli.invocation import OpenProject
     from edgekit.model.compile import CompiledModel
     from edgekit.model.golden.golden import GoldenReport
-    from edgekit.model.proof.prove import Proof
+    from edgekit.model.proof.proof import Proof
 
 
 def compare(opened: OpenProject, compiled: CompiledModel) -> GoldenReport:
@@ -35,6 +37,10 @@ def show(proof: Proof, golden: GoldenReport, console: Console) -> None:
         console.say(
             _marked(f"engine: equal to the reference ({measured(proof)})", "green", console)
         )
+    elif proof.verdict == "approximate":
+        console.say(
+            _marked(f"engine: approximate: {proof.reason} ({measured(proof)})", "yellow", console)
+        )
     else:
         console.say(_marked(f"engine: not equal to the reference: {proof.reason}", "red", console))
     # of a record that differs, the error at the end says more
@@ -48,7 +54,22 @@ def show(proof: Proof, golden: GoldenReport, console: Console) -> None:
 def measured(proof: Proof) -> str:
     """Say how near the engine came to the reference."""
     worst = proof.worst
+    if proof.verdict == "approximate":
+        agreement = proof.argmax_agreement
+        same = "" if agreement is None else f", the same largest value on {agreement:.1%} of inputs"
+        return f"largest error {worst.max_abs_error:.2g}{same}"
     return f"largest error {worst.max_abs_error:.2g}, {worst.tolerance:.2g} allowed"
+
+
+def decisions(found: Mapping[str, Any]) -> str:
+    """Say how the decisions of an approximate model agree with the reference's on the recording."""
+    text = f"{found['windows']} windows of the recording"
+    if found["same_label"] is not None:
+        text = f"the same on {found['same_label']} of {text}"
+    if found["events"] is not None:
+        word = "the same events" if found["same_events"] else "other events"
+        text += f"; {word} ({found['events']}, the reference {found['reference_events']})"
+    return text
 
 
 def _marked(line: str, colour: str, console: Console) -> str:

@@ -1,5 +1,5 @@
 """
-Proven models, kept by content: the same model, project and versions need no conversion the second time.
+Models with their proof, kept by content: the same model, project and versions need no conversion the second time.
 
 An entry is one folder; a file that does not have the digest that the entry names makes the entry worthless, not wrong.
 """
@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import edgekit_runtime
 
-from edgekit.model.proof.prove import Proof
+from edgekit.model.proof.proof import Proof
 from edgekit.resources import version
 
 if TYPE_CHECKING:
     from edgekit.model.graph_spec import GraphSpec
+    from edgekit.model.options import ModelOptions
 
 _ENTRY: Final = "entry.json"
 _ARCHIVE: Final = "model.nnef.tar"
@@ -32,7 +33,7 @@ _ARCHIVE: Final = "model.nnef.tar"
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A proven model."""
+    """A model with its proof, whatever its verdict."""
 
     archive: bytes
     rewrites: tuple[str, ...]
@@ -41,11 +42,12 @@ class Entry:
     """Digest of the recorded windows in the proof; empty without any."""
 
 
-def key(sha256: str, spec: GraphSpec | None, hop: int | None) -> str:
+def key(sha256: str, spec: GraphSpec | None, options: ModelOptions, hop: int | None) -> str:
     """Return the name of an entry: a digest over everything that the result depends on but the recording."""
     parts = {
         "model": sha256,
         "spec": None if spec is None else spec.to_json(),
+        "options": options.to_json(),
         "hop": hop,
         "edgekit": version(),
         "code": _code(),
@@ -57,8 +59,17 @@ def key(sha256: str, spec: GraphSpec | None, hop: int | None) -> str:
         ],
         "onnxruntime": metadata.version("onnxruntime"),
         "onnx": metadata.version("onnx"),
+        "litert": _version("ai-edge-litert"),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _version(distribution: str) -> str | None:
+    """Return the version of an extra; None if it is not installed."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def load(folder: Path, name: str) -> Entry | None:

@@ -8,34 +8,52 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import shutil
 import signal
-import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 import numpy as np
 
 from edgekit import errors
 from edgekit.errors import EdgeKitError, ModelError
+from edgekit.model.forked import Forked
 from edgekit.model.worker import is_out_of_memory
-from edgekit.process import Command, Running
-from edgekit.resources import PACKAGE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from edgekit.model.source import SourceModel
     from edgekit.process import Finished
 
     Arrays = Mapping[str, np.ndarray[Any, Any]]
 
 _MIB: Final = 1024 * 1024
 
-_WHO: Final = {"convert": "the converter", "reference": "ONNX Runtime", "suspect": "the search"}
+_AGAIN: Final = "if the file is as it was exported, export it again with another opset (13 to 17)"
+_SMALLER: Final = (
+    "export the model for a smaller input, or a smaller one: a board has less memory and less time"
+)
+
+_WHO: Final = {
+    "convert": "the converter",
+    "reference": "ONNX Runtime",
+    "suspect": "the search",
+    "tflite": "the reader of TensorFlow Lite files",
+    "litert": "LiteRT",
+}
+
+
+class Subject(Protocol):
+    """What a job is about: a model file, and the files that the child gets of it."""
+
+    @property
+    def path(self) -> Path:
+        """The file, as the user knows it."""
+
+    @property
+    def files(self) -> Mapping[str, bytes]:
+        """What lies in the job's folder, by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +66,10 @@ class Limits:
     file_bytes: int = 4096 * _MIB
 
     @classmethod
-    def of(cls, source: SourceModel) -> Self:
+    def of(cls, subject: Subject) -> Self:
         """Return limits that leave an honest model of this size several times what it needs."""
-        return cls(memory_bytes=2048 * _MIB + 16 * len(source.data))
+        largest = max(map(len, subject.files.values()))
+        return cls(memory_bytes=2048 * _MIB + 16 * largest)
 
 
 class Job:
@@ -65,7 +84,7 @@ class Job:
     def __init__(  # noqa: PLR0913 (the job's four parts, and how it is run)
         self,
         kind: str,
-        source: SourceModel,
+        subject: Subject,
         parameters: Mapping[str, object],
         arrays: Arrays,
         *,
@@ -74,14 +93,14 @@ class Job:
     ) -> None:
         """Start the job. `logs`: the folder in which the log of a crash is kept."""
         self._kind = kind
-        self._source = source
+        self._subject = subject
         self._logs = logs
-        self._limits = limits or Limits.of(source)
+        self._limits = limits or Limits.of(subject)
         with contextlib.ExitStack() as stack:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="edgekit-"))
             self._folder = Path(folder)
             self._write(parameters, arrays)
-            self._running = stack.enter_context(Running(self._command()))
+            self._running = stack.enter_context(Forked(self._folder))
             self._stack = stack.pop_all()
 
     def __enter__(self) -> Self:
@@ -110,27 +129,13 @@ class Job:
         return read_arrays(self._folder / name)
 
     def _write(self, parameters: Mapping[str, object], arrays: Arrays) -> None:
-        (self._folder / "model.onnx").write_bytes(self._source.data)
+        for name, data in self._subject.files.items():
+            (self._folder / name).write_bytes(data)
         np.savez(self._folder / "inputs.npz", allow_pickle=False, **arrays)
         limits = {key: value for key, value in asdict(self._limits).items() if key != "wall_s"}
-        named = {"path": str(self._source.path), **parameters}
-        job = {
-            "kind": self._kind,
-            "parent": os.getpid(),
-            "limits": limits,
-            "parameters": named,
-        }
+        named = {"path": str(self._subject.path), **parameters}
+        job = {"kind": self._kind, "limits": limits, "parameters": named}
         (self._folder / "job.json").write_text(json.dumps(job))
-
-    def _command(self) -> Command:
-        # the same EdgeKit as here, whether it is installed or a checkout on a relative path
-        search = os.pathsep.join(
-            [str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-        )
-        # `-P`: what lies about in the working folder is no module of ours
-        argv = (sys.executable, "-P", "-m", "edgekit.model.worker", str(self._folder))
-        # ONNX Runtime tells its maker about its use unless this is set, and leaves files in the temporary folder
-        return Command(argv, env={"PYTHONPATH": search, "ORT_DISABLE_TELEMETRY": "1"})
 
     def _failed(self, *, kind: str, message: str = "", hint: str | None = None) -> EdgeKitError:
         if kind == "memory":
@@ -142,26 +147,30 @@ class Job:
 
     def _died(self, finished: Finished) -> ModelError:
         if finished.timed_out:
-            return self._error(f"took longer than {self._limits.wall_s:g} s{self._while()}")
+            return self._error(
+                f"took longer than {self._limits.wall_s:g} s{self._while()}", remedy=_SMALLER
+            )
         number = -finished.returncode
         if number == getattr(signal, "SIGXCPU", None):
             return self._error(
-                f"took more than {self._limits.cpu_s} s of processor time{self._while()}"
+                f"took more than {self._limits.cpu_s} s of processor time{self._while()}",
+                remedy=_SMALLER,
             )
         if is_out_of_memory(self._log()):  # last words of native code
             return self._over_memory()
         how = signal.Signals(number).name if number > 0 else f"exit code {finished.returncode}"
-        return self._error(f"crashed ({how}){self._while()}", extra=finished.stderr)
+        return self._error(f"crashed ({how}){self._while()}")
 
     def _over_memory(self) -> ModelError:
         limit = self._limits.memory_bytes // _MIB
-        return self._error(f"needed more than {limit:,} MiB of memory{self._while()}")
+        return self._error(
+            f"needed more than {limit:,} MiB of memory{self._while()}", remedy=_SMALLER
+        )
 
-    def _error(self, what: str, *, extra: str = "") -> ModelError:
+    def _error(self, what: str, *, remedy: str = _AGAIN) -> ModelError:
         return ModelError(
-            f"{_WHO[self._kind]} {what}, on `{self._source.path}`",
-            hint=f"what it printed is in `{self._keep_log(extra)}`; if the file is as it was exported, export it "
-            "again with another opset (13 to 17)",
+            f"{_WHO[self._kind]} {what}, on `{self._subject.path}`",
+            hint=f"{remedy}; what it printed is in `{self._keep_log()}`",
         )
 
     def _while(self) -> str:
@@ -176,7 +185,7 @@ class Job:
         except OSError:
             return ""
 
-    def _keep_log(self, extra: str) -> Path:
+    def _keep_log(self) -> Path:
         folder = self._logs
         try:
             if folder is not None:
@@ -186,10 +195,7 @@ class Job:
         if folder is None:
             folder = Path(tempfile.mkdtemp(prefix="edgekit-log-"))
         kept = folder / f"{self._kind}.log"
-        with contextlib.suppress(OSError):
-            shutil.copyfile(self._folder / "log", kept)
-        with kept.open("a") as file:
-            file.write(extra)
+        kept.write_text(self._log())
         return kept
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from edgekit.model.evaluation.evaluation import Evaluation
     from edgekit.model.graph_spec import GraphSpec
-    from edgekit.model.proof.prove import Proof
+    from edgekit.model.options import Mode, ModelOptions
+    from edgekit.model.proof.proof import Proof
     from edgekit.model.source import SourceModel
 
     Array = np.ndarray[Any, Any]
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class CompiledModel:
-    """A model that was proven equal to its reference: the archive that ships, and the evidence."""
+    """A model that was held against its reference: the archive that ships, and the evidence."""
 
     archive: bytes
     """NNEF archive, as it goes into the bundle."""
@@ -45,8 +46,16 @@ class CompiledModel:
     labels: tuple[str, ...]
     channels: tuple[str, ...]
     """Names of the channels, in the model's order; empty where they have none."""
+    options: ModelOptions
     hop: int | None
     """Stream form: samples from one window to the next."""
+    unproven: str = ""
+    """Why it ships although its proof is not accepted; empty where it is."""
+
+    @property
+    def mode(self) -> Mode:
+        """How the archive runs: over whole windows, incrementally, with carried state, or on named tensors."""
+        return self.proof.mode
 
     def __repr__(self) -> str:
         taken = "named tensors"
@@ -108,8 +117,8 @@ class CompiledModel:
         return evaluate_arrays(self, samples, truth)
 
     def reference(self) -> Reference:
-        """Return the model as it was given, in ONNX Runtime."""
-        return Reference(self.source, self.spec)
+        """Return the model as it was given, in ONNX Runtime or LiteRT."""
+        return Reference(self.source, self.spec, self.options)
 
     @cached_property
     def _session(self) -> edgekit_runtime.Session:

@@ -1,11 +1,13 @@
-"""What a file is, told by its content: an ONNX model, or something else and how to export that."""
+"""What a file is, told by its content: an ONNX or TensorFlow Lite model, or something else and how to export that."""
 
 from __future__ import annotations
 
 import io
+import os
 import stat
 import zipfile
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
 
 from edgekit.errors import ModelError
 
@@ -21,35 +23,63 @@ _SKLEARN: Final = (
 )
 
 
-def read_onnx(path: Path, largest_bytes: int) -> bytes:
+@dataclass(frozen=True)
+class ModelFile:
+    """The bytes of a model file, and what they are."""
+
+    kind: Literal["onnx", "tflite"]
+    data: bytes = field(repr=False)
+
+
+def read_model(path: Path, largest_bytes: int) -> ModelFile:
     """
-    Return the bytes of what may be an ONNX file.
+    Return the bytes of what may be an ONNX or TensorFlow Lite file.
 
     Raises ModelError if there is no such file, if it is too large, or if it is plainly something else.
     """
     try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise _folder(path)
-        if not stat.S_ISREG(status.st_mode):  # opening a named pipe would wait for ever
-            raise ModelError(f"`{path}` is no regular file", hint="give the path of an .onnx file")
-        if status.st_size > largest_bytes:
-            raise ModelError(
-                f"`{path}` has {status.st_size:,} bytes: the limit is {largest_bytes:,}",
-                hint="EdgeKit is for models that fit on a small board; quantise or prune this one",
-            )
-        data = path.read_bytes()
+        data = _read(path, largest_bytes)
     except FileNotFoundError:
         raise ModelError(
             f"there is no model at `{path}`",
             hint="check `path` in [model] of edgekit.toml: it is relative to the folder of edgekit.toml",
         ) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise ModelError(f"cannot read the model `{path}`: {error}") from None
+        raise ModelError(
+            f"cannot read the model `{path}`: {error}",
+            hint="give the path of an .onnx or .tflite file that you may read",
+        ) from None
+    if data[4:8] == b"TFL3":
+        return ModelFile("tflite", data)
     other = _other_kind(data)
     if other is not None:
         kind, hint = other
-        raise ModelError(f"`{path}` is {kind}, not an ONNX model", hint=hint)
+        raise ModelError(f"`{path}` is {kind}, not an ONNX or TensorFlow Lite model", hint=hint)
+    return ModelFile("onnx", data)
+
+
+def _read(path: Path, largest_bytes: int) -> bytes:
+    """Read a plain file; what was looked at is what is read, and no more of it than may be."""
+    # without O_NONBLOCK, opening a named pipe would wait for someone who writes
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode):
+            raise _folder(path)
+        if not stat.S_ISREG(status.st_mode):
+            raise ModelError(f"`{path}` is no regular file", hint="give the path of an .onnx file")
+        data = b""
+        if status.st_size <= largest_bytes:
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                data = file.read(largest_bytes + 1)
+    finally:
+        os.close(descriptor)
+    size = max(len(data), status.st_size)  # it may grow while it is read
+    if size > largest_bytes:
+        raise ModelError(
+            f"`{path}` has {size:,} bytes: the limit is {largest_bytes:,}",
+            hint="EdgeKit is for models that fit on a small board; quantise or prune this one",
+        )
     return data
 
 
@@ -69,11 +99,6 @@ def _other_kind(data: bytes) -> tuple[str, str] | None:  # noqa: PLR0911 (a line
     start = data[:8]
     if not data:
         return "empty", "copy or export it again"
-    if start[4:] == b"TFL3":
-        return (
-            "a TensorFlow Lite model",
-            f"{_TF2ONNX} --opset 13 --tflite model.tflite --output model.onnx`",
-        )
     if start[4:] == b"ORTM":
         return "an ORT format model", "use the .onnx file that it was made from"
     if start == b"\x89HDF\r\n\x1a\n":

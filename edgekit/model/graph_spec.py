@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 
 from edgekit.errors import ConfigError
+from edgekit.features_section import KINDS, Features
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +40,10 @@ class GraphSpec:
     output_kind: OutputKind = "classes"
     activation: Activation = "none"
     output_name: str | None = None
+    features: Features | None = None
+    """What is computed of the samples, behind scale or mean, in front of the model."""
+    rate_hz: float | None = None
+    """Samples a second; the features' frequencies are of these, nothing else is."""
 
     def __post_init__(self) -> None:
         for name in ("window", "channels"):
@@ -55,11 +60,26 @@ class GraphSpec:
             raise ConfigError(
                 "`mean`/`std` and `scale`/`offset` are two ways to say the same: keep one pair"
             )
+        if self.features is not None:
+            self._check_features(self.features)
         if self.output_kind == "anomaly" and self.activation != "none":
             raise ConfigError(
                 f'`activation = "{self.activation}"` does not go with `kind = "anomaly"`: '
                 "the error is computed from the reconstruction as it is",
                 hint="remove `activation` from [output]",
+            )
+
+    def _check_features(self, features: Features) -> None:
+        if self.rate_hz is None:
+            raise ConfigError("`features` need `rate_hz`: what the samples per second are")
+        try:
+            features.check(window=self.window, channels=self.channels, rate_hz=self.rate_hz)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+        if self.layout is not None:
+            raise ConfigError(
+                f'`layout = "{self.layout}"` is the order of samples, and the model takes features',
+                hint='say the order in `features`: `layout = "time-channel-value"` or another',
             )
 
     @classmethod
@@ -80,6 +100,8 @@ class GraphSpec:
             output_kind=project.output.kind,
             activation=project.output.activation,
             output_name=project.output.name,
+            features=stream.features,
+            rate_hz=None if stream.features is None else stream.rate_hz,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -89,10 +111,16 @@ class GraphSpec:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
         """Read what `to_json` gave."""
-        read: dict[str, Any] = {
-            key: tuple(item) if isinstance(item, list) else item for key, item in value.items()
-        }
+        read = _with_tuples(value)
+        if read.get("features") is not None:
+            features = _with_tuples(read["features"])
+            read["features"] = KINDS[features["kind"]](**features)
         return cls(**read)
+
+
+def _with_tuples(value: dict[str, Any]) -> dict[str, Any]:
+    """Return a dataclass's values from JSON, which has lists in place of tuples."""
+    return {key: tuple(item) if isinstance(item, list) else item for key, item in value.items()}
 
 
 def _check_float32(name: str, values: Sequence[float]) -> None:

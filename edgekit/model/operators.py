@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-_STANDARD: Final = ("", "ai.onnx", "ai.onnx.ml")
+STANDARD: Final = ("", "ai.onnx")
+"""Both names of the domain of the standard operators."""
+
+LEARN: Final = "ai.onnx.ml"
+"""The domain of operators that scikit-learn's models are exported to."""
 
 
 def walk(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
@@ -24,6 +28,21 @@ def walk(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
         for attribute in node.attribute:
             for graph in (attribute.g, *attribute.graphs):
                 stack += list(graph.node)[::-1]
+
+
+def graphs(graph: onnx.GraphProto) -> list[onnx.GraphProto]:
+    """Return the graph and all subgraphs of its nodes."""
+    found = [graph]
+    for node in walk(graph.node):
+        for attribute in node.attribute:
+            found += [attribute.g] if attribute.HasField("g") else []
+            found += attribute.graphs
+    return found
+
+
+def opset(model: onnx.ModelProto) -> int:
+    """Return the version of the standard operators; 0 if the model uses none."""
+    return next((item.version for item in model.opset_import if item.domain in STANDARD), 0)
 
 
 def check(model: onnx.ModelProto, path: Path, oldest_opset: int) -> None:
@@ -40,7 +59,7 @@ def check(model: onnx.ModelProto, path: Path, oldest_opset: int) -> None:
         if (node.domain, node.op_type) in functions:
             continue
         domain = "" if node.domain == "ai.onnx" else node.domain
-        if domain not in _STANDARD or not onnx.defs.has(
+        if domain not in (*STANDARD, LEARN) or not onnx.defs.has(
             node.op_type, opsets.get(domain, 1), domain
         ):
             unknown.add(f"{node.domain}.{node.op_type}" if node.domain else node.op_type)

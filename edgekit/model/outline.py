@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
+import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 _FLOATS: Final = {"float16", "float32", "float64"}
 _LABEL_KEYS: Final = ("labels", "classes", "class_names", "names", "label_names")
 """Under these names exporters put the labels into an ONNX file's metadata."""
+_LONGEST_LABELS: Final = 100_000
+"""Characters; a longer text is read by Python's own parser only at the risk of its stack."""
 _MOST_AXES: Final = 2  # time and channels
 
 
@@ -80,18 +84,19 @@ def _labels(source: SourceModel, outputs: int | None) -> tuple[tuple[str, ...], 
 
 def _names(text: str) -> tuple[str, ...]:
     """Read names as exporters write them: a list or `{0: "a", …}` in JSON or Python, else `a,b` or lines."""
+    if len(text) > _LONGEST_LABELS:
+        return ()
     for read in (json.loads, ast.literal_eval):
-        try:
+        # whatever a text of any kind raises, and what Python has to say about escapes in it
+        with (
+            suppress(ValueError, SyntaxError, RecursionError, MemoryError),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")
             value: Any = read(text)
-        except (
-            ValueError,
-            SyntaxError,
-            RecursionError,
-            MemoryError,
-        ):  # all that a text of any kind raises
-            continue
-        if isinstance(value, dict):
-            value = [value[key] for key in sorted(value, key=lambda key: (len(str(key)), str(key)))]
-        if isinstance(value, list | tuple):
-            return tuple(map(str, value))
+            if isinstance(value, dict):
+                order = sorted(value, key=lambda key: (len(str(key)), str(key)))
+                value = [value[key] for key in order]
+            if isinstance(value, list | tuple):
+                return tuple(map(str, value))
     return tuple(name.strip() for name in text.replace("\n", ",").split(",") if name.strip())

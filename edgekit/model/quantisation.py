@@ -11,9 +11,25 @@ from onnx import numpy_helper
 from edgekit.model.proof.tolerance import Nature
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from edgekit.model.graph_spec import GraphSpec
     from edgekit.model.source import SourceModel
 
-_KEEP_VALUES: Final = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity")
+    Floats = npt.NDArray[np.float32]
+
+KEEP_VALUES: Final = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity")
+"""Operators that move values without changing them."""
+
+_EFFECT: Final = {"Softmax": 0.5, "Sigmoid": 0.25}
+"""
+How much one code in every value before them moves their output at most, in units of that code: the derivative of both is
+p (1 - p), at most a quarter, and in a softmax the others may move the other way.
+"""
+_ROUNDING: Final = ("QuantizeLinear", "DynamicQuantizeLinear")
+
+_WIDEST: Final = 1e30
+"""A range of float32 numbers that can still be multiplied by what the probes need."""
 
 QUANTISED: Final = ("int8", "uint8", "int16", "uint16")
 
@@ -31,11 +47,13 @@ def input_range(source: SourceModel, name: str) -> tuple[float, float] | None:
         return float(limits.min), float(limits.max)
     for node in _behind(source.proto.graph, name):
         step = (
-            _scale_and_zero(source.proto.graph, node) if node.op_type == "QuantizeLinear" else None
+            scale_and_zero(source.proto.graph, node) if node.op_type == "QuantizeLinear" else None
         )
         if step is not None:
             scale, zero, limits = step
-            return float((limits.min - zero) * scale), float((limits.max - zero) * scale)
+            low, high = float((limits.min - zero) * scale), float((limits.max - zero) * scale)
+            # a damaged scale may be negative, infinite or no number: then it says nothing of the range
+            return (low, high) if low < high and high - low <= _WIDEST else None
     return None
 
 
@@ -43,19 +61,48 @@ def nature_of(graph: onnx.GraphProto, name: str) -> Nature:
     """Return what the operator that makes a tensor says of its numbers."""
     makers = {output: node for node in graph.node for output in node.output}
     node = makers.get(name)
-    while node is not None and node.op_type in _KEEP_VALUES:
+    while node is not None and node.op_type in KEEP_VALUES:
         node = makers.get(node.input[0])
     if node is None:
         return Nature()
-    if node.op_type in ("Sigmoid", "Softmax"):
-        return Nature(probability=True)
+    if node.op_type in _EFFECT:
+        before = nature_of(graph, node.input[0])
+        return through_activation(before, node.op_type)
     if node.op_type == "QuantizeLinear" or node.op_type.startswith("QLinear"):
         return Nature(step=1.0)
-    step = _scale_and_zero(graph, node)
+    step = scale_and_zero(graph, node)
     return (
         Nature(step=step[0])
         if node.op_type == "DequantizeLinear" and step is not None
         else Nature()
+    )
+
+
+def through_activation(before: Nature, op_type: str) -> Nature:
+    """Return the nature of a Softmax or Sigmoid of a tensor: a code of that one is worth this much of a probability."""
+    return Nature(probability=True, step=before.step * _EFFECT[op_type], codes=before.codes)
+
+
+def nature_of_prediction(spec: GraphSpec, own: Nature, reference: Floats) -> Nature:
+    """
+    Return the nature of what the graph makes of an output whose own nature is `own`.
+
+    `reference`: predictions `[n, outputs]`; the mean of (input - output)² moves by at most s (s + 2 √mean) if every output
+    moves by a code s.
+    """
+    if spec.output_kind == "anomaly":
+        finite = reference[np.isfinite(reference)]
+        root = float(np.sqrt(finite.max(initial=0.0)))
+        return Nature(step=own.step * (own.step + 2 * root), codes=own.codes)
+    if spec.activation == "softmax":
+        return through_activation(own, "Softmax")
+    return through_activation(own, "Sigmoid") if spec.activation == "sigmoid" else own
+
+
+def is_quantised(graph: onnx.GraphProto) -> bool:
+    """Tell whether a model rounds to codes somewhere; weights alone that are stored as codes are no rounding."""
+    return any(
+        node.op_type in _ROUNDING or node.op_type.startswith("QLinear") for node in graph.node
     )
 
 
@@ -65,12 +112,12 @@ def _behind(graph: onnx.GraphProto, name: str) -> list[onnx.NodeProto]:
     for node in graph.node:
         if any(used in names for used in node.input):
             found.append(node)
-            if node.op_type in _KEEP_VALUES:
+            if node.op_type in KEEP_VALUES:
                 names.update(node.output)
     return found
 
 
-def _scale_and_zero(
+def scale_and_zero(
     graph: onnx.GraphProto, node: onnx.NodeProto
 ) -> tuple[float, float, np.iinfo] | None:
     """Return scale, zero point and integer range of a per-tensor (de)quantisation whose parameters are constants."""

@@ -18,32 +18,16 @@ if TYPE_CHECKING:
 
     import onnx
 
-    from edgekit.model.graph_spec import GraphSpec
-
 _LONGEST: Final = 160
 """Characters of the engine's own words; it prints whole nodes at times."""
 
-_LEARN: Final = "ai.onnx.ml"
-"""The domain of operators that scikit-learn's models are exported to."""
-
 _CLASSIFIERS: Final = "LogisticRegression, MLPClassifier, trees, forests and gradient boosting"
-
-_REGRESSORS: Final = "LinearRegression and MLPRegressor"
-
-_INSTEAD: Final = {
-    "Imputer": "leave the SimpleImputer out of the export",
-    "SVMClassifier": f"of scikit-learn's classifiers these convert: {_CLASSIFIERS}",
-    "SVMRegressor": f"of scikit-learn's regressors these convert: {_REGRESSORS}",
-    "TreeEnsembleRegressor": f"trees convert as classifiers alone; of scikit-learn's regressors these convert: {_REGRESSORS}",
-}
 
 _ELSE: Final = "export the model with a fixed input shape and opset 13 to 17; if it stays so, replace this operator"
 
 
-def of_import(
-    refusal: Exception, model: onnx.ModelProto, path: Path, spec: GraphSpec | None
-) -> ModelError:
-    """Return the error for a prepared model that cannot be converted; `spec` is None for named tensors."""
+def of_import(refusal: Exception, model: onnx.ModelProto, path: Path) -> ModelError:
+    """Return the error for a prepared model that cannot be converted."""
     words = str(refusal).removeprefix("cannot import the model: ")
     nodes = list(operators.walk(model.graph.node))
     missing = re.search(r"Unimplemented\((\w+)\)", words)
@@ -52,7 +36,7 @@ def of_import(
         domain = f" ({node.domain})" if node is not None and node.domain else ""
         return ModelError(
             f"the engine cannot run `{path}`: it does not have the operator `{missing[1]}`{domain}",
-            hint=_ELSE if node is None else _instead(node, spec),
+            hint=_ELSE,
         )
     texts = next((node.op_type for node in nodes if _gives_text(node)), None)
     if texts is not None and "String" in words:
@@ -78,20 +62,6 @@ def of_load(refusal: Exception, model: onnx.ModelProto, path: Path) -> ModelErro
     return ModelError(
         f"the engine cannot run what it made of `{path}` ({_short(str(refusal))})", hint=hint
     )
-
-
-def _instead(node: onnx.NodeProto, spec: GraphSpec | None) -> str:
-    if node.domain != _LEARN:
-        return _ELSE
-    if node.op_type != "Scaler":
-        return _INSTEAD.get(node.op_type, "train and export the model without this operator")
-    numbers = max((len(attribute.floats) for attribute in node.attribute), default=0)
-    if spec is not None and numbers in (1, spec.channels):
-        return (
-            "leave the StandardScaler out of the export and put its `mean_` and `scale_` into `[input] mean` and `std` "
-            "(of a RobustScaler its `center_` and `scale_`)"
-        )
-    return "use a MinMaxScaler, which is exported as plain operators, or leave the scaler out of the export and scale before"
 
 
 def _gives_text(node: onnx.NodeProto) -> bool:

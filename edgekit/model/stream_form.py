@@ -1,8 +1,8 @@
 """
 The stream form: the model wrapped so that it takes raw samples and gives what the project means by its output.
 
-    samples [window, channels] → scale → transpose → reshape → cast ─► model ─► cast → flatten → activation → prediction [n]
-                                                                 └─► (anomaly) mean squared difference ◄─┘
+    samples [window, channels] → scale → (features) → transpose → reshape → cast ─► model ─► cast → flatten → activation → prediction [n]
+                                                                              └─► (anomaly) mean squared difference ◄─┘
 """
 
 from __future__ import annotations
@@ -15,15 +15,20 @@ from onnx import TensorProto
 
 from edgekit.errors import ConfigError, ModelError
 from edgekit.model import layout
+from edgekit.model.features import graph as feature_graph
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edgekit.model.graph_spec import GraphSpec
     from edgekit.model.source import SourceModel, TensorSpec
+    from edgekit.model.state_pairs import Pairs
 
 INPUT: Final = "samples"
 OUTPUT: Final = "prediction"
+
+_PREFIX: Final = "model_"
+"""Of the model's own names, where they would clash with the wrapper's."""
 
 _OPSET_OF_WRAPPER: Final = 13
 """For models that use ai.onnx.ml alone and so say no version of the standard operators."""
@@ -51,7 +56,8 @@ def the_input(source: SourceModel) -> TensorSpec:
         names = ", ".join(str(tensor) for tensor in source.inputs)
         raise ModelError(
             f"the model has {len(source.inputs)} inputs ({names}): a stream of samples is one",
-            hint='export it with one input, or call it with named tensors: [input] `kind = "tensor"`',
+            hint='export it with one input; say which ones are state: [model] `state = { input = "output" }`; or call it with '
+            'named tensors: [input] `kind = "tensor"`',
         )
     tensor = source.inputs[0]
     if tensor.dtype not in _FLOATS and tensor.dtype not in INTEGERS:
@@ -124,8 +130,14 @@ def check_output_shape(spec: GraphSpec, given: Sequence[int], output: Sequence[i
         )
 
 
-def wrap(model: onnx.ModelProto, source: SourceModel, spec: GraphSpec) -> list[str]:
-    """Put the stream form around the model, in place; return lines for the report."""
+def wrap(
+    model: onnx.ModelProto, source: SourceModel, spec: GraphSpec, state: Pairs = ()
+) -> list[str]:
+    """
+    Put the stream form around the model, in place; return lines for the report.
+
+    `state`: inputs and outputs that stay what they are; they are none of the `source`'s.
+    """
     taken, given = the_input(source), the_output(source, spec.output_name)
     fit = layout.fit(taken, spec)
     if spec.output_kind == "anomaly" or spec.activation == "softmax":
@@ -134,11 +146,18 @@ def wrap(model: onnx.ModelProto, source: SourceModel, spec: GraphSpec) -> list[s
             check_output_shape(spec, fit.shape, shape)
     before, after = taken.name, given.name
     if _clashes(model.graph):
-        model.CopyFrom(onnx.compose.add_prefix(model, "model_"))
-        before, after = f"model_{before}", f"model_{after}"
+        model.CopyFrom(onnx.compose.add_prefix(model, _PREFIX))
+        before, after = f"{_PREFIX}{before}", f"{_PREFIX}{after}"
     _need_standard_operators(model)
+    if spec.features is not None:
+        feature_graph.raise_opset(model)
     wrapper = _Wrapper(model.graph)
-    lines = [*wrapper.scale(spec), *wrapper.shape(fit, spec)]
+    lines = wrapper.scale(spec)
+    if spec.features is not None:
+        lines += wrapper.features(spec, _opset(model))
+        lines += wrapper.shape_features(fit)
+    else:
+        lines += wrapper.shape(fit, spec)
     lines += wrapper.cast_input(taken.dtype)
     wrapper.feed(before)
     wrapper.take(after, given.dtype)
@@ -148,8 +167,17 @@ def wrap(model: onnx.ModelProto, source: SourceModel, spec: GraphSpec) -> list[s
         lines.append(
             f"output `{given.name}` is the prediction; left out: {', '.join(f'`{name}`' for name in others)}"
         )
-    wrapper.close(spec)
+    wrapper.close(spec, names_of_state(model, state))
     return lines
+
+
+def names_of_state(model: onnx.ModelProto, state: Pairs) -> Pairs:
+    """Return the state's inputs and outputs by the names that they have in a graph, wrapped or not."""
+    inputs = {value.name for value in model.graph.input}
+    return tuple(
+        pair if pair[0] in inputs else (f"{_PREFIX}{pair[0]}", f"{_PREFIX}{pair[1]}")
+        for pair in state
+    )
 
 
 class _Wrapper:
@@ -173,9 +201,26 @@ class _Wrapper:
             self._node("Add", "shifted", [self._constant("offset", spec.offset)])
         return ["samples scaled in the graph: x * scale + offset"] if self._before else []
 
+    def features(self, spec: GraphSpec, opset: int) -> list[str]:
+        """Compute the features `[channels, frames, values]`."""
+        written = feature_graph.write(spec, self._at, opset)
+        self._nodes += written.nodes
+        self._graph.initializer.extend(written.constants)
+        self._at = written.at
+        return [written.line]
+
+    def shape_features(self, fit: layout.Fit) -> list[str]:
+        """Bring features to the model's order and shape."""
+        # features lie as channel, time, value; `order` counts time, channel, value
+        perm = [(1, 0, 2)[axis] for axis in fit.order]
+        if perm != [0, 1, 2]:
+            self._node("Transpose", "features_ordered", perm=perm)
+        self._node("Reshape", "shaped", [self._integers("shape", fit.shape)])
+        return [f"features in the order of the model's axes: {fit.layout}"]
+
     def shape(self, fit: layout.Fit, spec: GraphSpec) -> list[str]:
         lines = []
-        if fit.layout == "channel-time":
+        if fit.order == (1, 0):
             self._node("Transpose", "channels_first", perm=[1, 0])
             lines.append("samples transposed to the model's order: channels first")
         if fit.shape != (spec.window, spec.channels):
@@ -223,13 +268,16 @@ class _Wrapper:
             return ["sigmoid put behind the model's output"]
         return []
 
-    def close(self, spec: GraphSpec) -> None:
+    def close(self, spec: GraphSpec, state: Pairs) -> None:
         """Give the graph its new ends, and its nodes in the order they run."""
         graph = self._graph
         self._after.append(
             onnx.helper.make_node("Identity", [self._at], [OUTPUT], name="edgekit_prediction")
         )
         nodes = [*self._before, *graph.node, *self._after]
+        given, back = {pair[0] for pair in state}, {pair[1] for pair in state}
+        inputs = [value for value in graph.input if value.name in given]
+        outputs = [value for value in graph.output if value.name in back]
         del graph.node[:], graph.input[:], graph.output[:]
         graph.node.extend(nodes)
         graph.input.append(
@@ -238,6 +286,8 @@ class _Wrapper:
             )
         )
         graph.output.append(onnx.helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, None))
+        graph.input.extend(inputs)
+        graph.output.extend(outputs)
 
     def _flat(self, name: str, dtype: str) -> None:
         if dtype != "float32":
@@ -287,6 +337,11 @@ def _clashes(graph: onnx.GraphProto) -> bool:
     names = {tensor.name for tensor in graph.initializer} | {value.name for value in graph.input}
     names |= {name for node in graph.node for name in node.output}
     return any(name in (INPUT, OUTPUT) or name.startswith("edgekit_") for name in names)
+
+
+def _opset(model: onnx.ModelProto) -> int:
+    """Return the version of the standard operators."""
+    return max(int(item.version) for item in model.opset_import if item.domain in ("", "ai.onnx"))
 
 
 def _need_standard_operators(model: onnx.ModelProto) -> None:

@@ -52,6 +52,8 @@ def facts_of(compiled: CompiledModel, *, archive: str = "model.nnef.tar") -> Mod
             sha256=compiled.sha256,
             engine=compiled.engine,
             registries=compiled.registries,
+            mode=compiled.mode,
+            unproven=compiled.unproven,
         ),
         inputs=tuple(_tensor(info) for info in session.inputs),
         outputs=tuple(_output(info, compiled) for info in session.outputs),

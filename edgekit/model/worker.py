@@ -1,10 +1,9 @@
 """
 The child process in which other people's code meets other people's files.
 
-    python -m edgekit.model.worker JOB_FOLDER
-
-The folder holds `job.json` (kind, limits, parameters) and the job's files. The limits are set before anything
-large is imported; `step` says what is being done, `result.json` what came of it, `log` what native code printed.
+The fork server starts it with a folder, which holds `job.json` (kind, limits, parameters) and the job's files. The
+limits are set before anything of the model is read; `step` says what is being done, `result.json` what came of it,
+`log` what native code printed.
 """
 
 from __future__ import annotations
@@ -18,17 +17,25 @@ import os
 import signal
 import sys
 import traceback
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from edgekit.errors import EdgeKitError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 JOBS: Final = {
     "convert": "edgekit.model.convert",
     "reference": "edgekit.model.proof.reference_job",
     "suspect": "edgekit.model.proof.suspect_job",
+    "tflite": "edgekit.model.tflite.job",
+    "litert": "edgekit.model.proof.litert",
 }
 """Each module has a function `job(folder, parameters) -> dict` that writes its files into the folder."""
+
+_CLONE_NEWUSER: Final = 0x10000000
+_CLONE_NEWNET: Final = 0x40000000
+"""Of linux/sched.h: a network of its own, without any device, and the right to make it."""
 
 _PR_SET_PDEATHSIG: Final = 1
 """Of linux/prctl.h: the signal that this process gets when its parent ends."""
@@ -37,10 +44,15 @@ _OUT_OF_MEMORY: Final = ("bad_alloc", "Failed to allocate memory", "memory alloc
 """How native code says it: C++, ONNX Runtime, Rust."""
 
 
-def main(folder: Path) -> None:
-    """Do the job in this folder; every outcome that Python can see ends in `result.json`."""
+def main(folder: Path, parent: int) -> None:
+    """
+    Do the job in this folder; every outcome that Python can see ends in `result.json`.
+
+    `parent`: the process with which this one ends.
+    """
     job = json.loads((folder / "job.json").read_text())
-    _end_with(job["parent"])
+    _leave_network()
+    _end_with(parent)
     _limit(**job["limits"])
     _redirect_output(folder / "log")
     try:
@@ -68,6 +80,12 @@ def step(folder: Path, name: str) -> None:
 def is_out_of_memory(message: str) -> bool:
     """Tell whether native code means that it got no memory."""
     return any(sign in message for sign in _OUT_OF_MEMORY)
+
+
+def _leave_network() -> None:
+    """Take the network away from this process, where the system lets it: no job has business there."""
+    with contextlib.suppress(OSError, AttributeError):  # not Linux, or another C library
+        ctypes.CDLL(None).unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
 
 
 def _end_with(parent: int) -> None:
@@ -105,7 +123,3 @@ def _redirect_output(log: Path) -> None:
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     faulthandler.enable()
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

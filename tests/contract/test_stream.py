@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -30,24 +30,73 @@ def fake_stream(window: int, hop: int) -> Stream:
 def native_stream(window: int, hop: int) -> Stream:
     """Make the engine's stream over a model that gives the mean of each channel."""
     edgekit_runtime = pytest.importorskip("edgekit_runtime")
-    onnx = pytest.importorskip("onnx")
-    helper, float32 = onnx.helper, onnx.TensorProto.FLOAT
+    stream: Stream = edgekit_runtime.Session(
+        edgekit_runtime.import_onnx(_model(_means(), window))
+    ).stream(hop)
+    return stream
 
-    graph = helper.make_graph(
-        [helper.make_node("ReduceMean", ["samples"], ["prediction"], axes=[0], keepdims=0)],
-        "means",
-        [helper.make_tensor_value_info("samples", float32, [window, CHANNELS])],
-        [helper.make_tensor_value_info("prediction", float32, [CHANNELS])],
+
+def incremental_stream(window: int, hop: int) -> Stream:
+    """Make the same of a model that takes one hop; where windows do not overlap there is none, and windows do."""
+    edgekit_runtime = pytest.importorskip("edgekit_runtime")
+    form = pytest.importorskip("edgekit.model.incremental.form")
+    if not 0 < hop < window:
+        return native_stream(window, hop)
+    found = form.incremental_form(_model(_means(), window), hop)
+    archive = edgekit_runtime.import_onnx(found.onnx, state=found.state, window=window)
+    stream: Stream = edgekit_runtime.Session(archive).stream(hop)
+    assert stream.mode == "incremental"
+    return stream
+
+
+def fake_stateful(window: int, hop: int) -> Stream:
+    """Make the fake with a state: the sum of the means so far."""
+    return FakeStream(window, hop, CHANNELS, mode="stateful")
+
+
+def native_stateful(window: int, hop: int) -> Stream:
+    """Make the same of a model that takes that sum and gives the next."""
+    edgekit_runtime = pytest.importorskip("edgekit_runtime")
+    helper = pytest.importorskip("onnx").helper
+    nodes = [
+        *_means("mean"),
+        helper.make_node("Add", ["mean", "before"], ["after"]),
+        helper.make_node("Identity", ["after"], ["prediction"]),
+    ]
+    archive = edgekit_runtime.import_onnx(
+        _model(nodes, window, state=True), state=[("before", "after")]
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-    archive = edgekit_runtime.import_onnx(model.SerializeToString())
     stream: Stream = edgekit_runtime.Session(archive).stream(hop)
     return stream
+
+
+def _means(output: str = "prediction") -> list[Any]:
+    helper = pytest.importorskip("onnx").helper
+    return [helper.make_node("ReduceMean", ["samples"], [output], axes=[0], keepdims=0)]
+
+
+def _model(nodes: list[Any], window: int, *, state: bool = False) -> bytes:
+    onnx = pytest.importorskip("onnx")
+    helper, float32 = onnx.helper, onnx.TensorProto.FLOAT
+    inputs = [helper.make_tensor_value_info("samples", float32, [window, CHANNELS])]
+    outputs = [helper.make_tensor_value_info("prediction", float32, [CHANNELS])]
+    if state:
+        inputs.append(helper.make_tensor_value_info("before", float32, [CHANNELS]))
+        outputs.append(helper.make_tensor_value_info("after", float32, [CHANNELS]))
+    graph = helper.make_graph(nodes, "graph", inputs, outputs)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    found: bytes = model.SerializeToString()
+    return found
 
 
 MAKERS = [
     pytest.param(fake_stream, id="fake"),
     pytest.param(native_stream, id="native", marks=pytest.mark.native),
+    pytest.param(incremental_stream, id="incremental", marks=pytest.mark.native),
+]
+STATEFUL = [
+    pytest.param(fake_stateful, id="fake"),
+    pytest.param(native_stateful, id="native", marks=pytest.mark.native),
 ]
 
 
@@ -158,6 +207,22 @@ def test_a_hop_of_nothing_is_refused(make: Make) -> None:
         make(4, 0)
 
 
+@pytest.mark.parametrize("make", STATEFUL)
+def test_state_goes_on_until_reset_or_a_gap(make: Make) -> None:
+    """A stateful stream adds up over its windows; a reset, and a window passed over, begin anew."""
+    stream = make(2, 2)
+    assert stream.mode == "stateful"
+
+    def push(value: float, *, infer: bool = True) -> list[float]:
+        found = stream.push(pack_samples([(value, -value)] * 2), infer=infer)
+        return [struct.unpack("<2f", values)[0] for _, values in found]
+
+    assert [push(1.0), push(2.0), push(4.0)] == [[1.0], [3.0], [7.0]]
+    assert [push(8.0, infer=False), push(16.0), push(1.0)] == [[], [16.0], [17.0]]
+    stream.reset()
+    assert push(1.0) == [1.0]
+
+
 @pytest.mark.native
 @given(
     window=st.integers(1, 6),
@@ -166,11 +231,15 @@ def test_a_hop_of_nothing_is_refused(make: Make) -> None:
 )
 def test_fake_and_native_keep_the_same_accounts(window: int, hop: int, pushes: list[int]) -> None:
     """Any pushes and resets (-1): the same predictions, pending and skipped at every step."""
-    fake, native = fake_stream(window, hop), native_stream(window, hop)
+    fake = fake_stream(window, hop)
+    others = [native_stream(window, hop), incremental_stream(window, hop)]
     for count in pushes:
         if count < 0:
-            assert fake.reset() == native.reset()
+            pending = fake.reset()
+            assert [stream.reset() for stream in others] == [pending, pending]
         else:
-            ours, theirs = fake.push(ramp(count)), native.push(ramp(count))
-            assert [end for end, _ in ours] == [end for end, _ in theirs]
-        assert (fake.pending, fake.skipped) == (native.pending, native.skipped)
+            ends = [end for end, _ in fake.push(ramp(count))]
+            for stream in others:
+                assert [end for end, _ in stream.push(ramp(count))] == ends
+        for stream in others:
+            assert (fake.pending, fake.skipped) == (stream.pending, stream.skipped)

@@ -102,7 +102,7 @@ def test_what_is_planned_is_what_is_used(project: Path) -> None:
     here_bytes = plan["total_bytes"] - ENGINE_CODE_BYTES + HOST_ENGINE_CODE_BYTES
     here_bytes -= plan["parts"]["queue"]
     used_bytes = json.loads(ran.stdout)["rss_bytes"]
-    assert plan["parts"]["model in the engine"] > 2 * MIB
+    assert plan["parts"]["weights"] > 2 * MIB
     assert 0.8 * here_bytes < used_bytes < 1.2 * here_bytes
 
 

@@ -259,8 +259,30 @@ def test_a_model_that_is_no_function_of_its_input_is_refused(project: Path) -> N
     facts = json.loads(as_json.stdout)
     assert facts["verdict"] == "refused"
     assert facts["reason"]
+    assert {
+        *("rewrites", "reference", "tolerance", "max_abs_error", "argmax_agreement"),
+        *("mode", "speedup", "memory"),
+    } <= set(facts)
     assert as_text.stdout.startswith("engine: not equal")
     assert as_text.stderr.startswith("error: ")
+
+
+def test_an_unproven_model_ships_with_its_reason_on_everything(project: Path) -> None:
+    """Report, status and events say why; the verdict stays what it is. Without a reason there is none."""
+    _save(project / "tilt.onnx", np.zeros((2 * WINDOW, 2)))
+
+    checked = edgekit_process(project, "check", "--json", "--allow-unproven", "a bench test")
+    ran = edgekit_process(
+        project, "run", "--speed", "max", "--json", "--allow-unproven", "a bench test"
+    )
+    unsaid = edgekit_process(project, "check", "--allow-unproven", " ")
+
+    facts, status = json.loads(checked.stdout), json.loads(ran.stdout)
+    assert (checked.returncode, ran.returncode) == (0, 0), checked.stderr + ran.stderr
+    assert (facts["verdict"], facts["unproven"]) == ("refused", "a bench test")
+    assert (status["unproven"], status["mode"]) == ("a bench test", facts["mode"])
+    assert unsaid.returncode == 2
+    assert "--allow-unproven" in unsaid.stderr
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper
 import edgekit
 from edgekit.errors import ConfigError, ModelError, NotProven
 from edgekit.model.compile import compile_project
-from edgekit.model.proof.prove import Proof
+from edgekit.model.proof.proof import Proof
 from edgekit.project import Project
 
 pytestmark = pytest.mark.native
@@ -504,7 +504,7 @@ class TestCache:
         again = compile_project(loaded, project)
 
         assert (again.archive, again.proof) == (first.archive, first.proof)
-        assert (entry / file).read_bytes() == whole
+        assert (entry / file).read_bytes() != damage
 
     def test_a_project_that_cannot_be_written_is_compiled_all_the_same(self, project: Path) -> None:
         """A file is where the folder should be: there is no cache then, and no error."""
@@ -512,8 +512,10 @@ class TestCache:
 
         assert compile_project(Project.load(project), project).proof.verdict == "proven"
 
-    def test_a_refused_model_is_not_kept(self, project: Path, make_onnx: MakeOnnx) -> None:
-        """The next run asks again, and says it again."""
+    def test_a_refused_model_is_refused_again(
+        self, project: Path, make_onnx: MakeOnnx, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The next run says it again, from what was found; with a reason it is given all the same, stamped."""
         make_onnx(
             [helper.make_node("Mul", ["x", "zero"], ["y"])],
             {"zero": np.zeros(1, np.float32)},
@@ -521,8 +523,13 @@ class TestCache:
             outputs=[("y", FLOAT, [1, 16, 3])],
             name="classifier.onnx",
         )
-        for _ in range(2):
-            with pytest.raises(NotProven):
-                compile_project(Project.load(project), project)
+        with pytest.raises(NotProven) as first:
+            compile_project(Project.load(project), project)
+        monkeypatch.delattr("edgekit.model.compile.convert_and_prove")
 
-        assert not (project / ".edgekit" / "cache").exists()
+        with pytest.raises(NotProven) as second:
+            compile_project(Project.load(project), project)
+        allowed = compile_project(Project.load(project), project, allow_unproven="a bench test")
+
+        assert second.value.message == first.value.message
+        assert (allowed.proof.verdict, allowed.unproven) == ("refused", "a bench test")

@@ -46,7 +46,9 @@ from edge_agent.testing import ListSource, ManualClock, pack_samples
 from edge_agent.usage import UsageReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+    from edge_agent.records import Event, Prediction
 
 pytestmark = pytest.mark.native
 edgekit_runtime = pytest.importorskip("edgekit_runtime")
@@ -373,10 +375,10 @@ def test_a_day_does_not_make_it_grow(place: Place, hours: float) -> None:
         RecentLatency(budget.window_s, clock()),
         lambda usage, governor, now_s: budget_report(budget, enforcement, usage, governor, now_s),
     )
-    # A short queue: how full it gets is the machine's to say, and 10,000 records are megabytes.
-    delivery = Delivery(
-        [Jsonl(Path("/dev/null"))], capacity=100, lossless=True, status=StatusFile(place.status)
-    )
+    # A short queue, full at least once before anything is measured: how full it gets later is the machine's to say.
+    sink = LateSink(Path("/dev/null"))
+    delivery = Delivery([sink], capacity=QUEUE, lossless=True, status=StatusFile(place.status))
+    sink.delivery = delivery
     stream = open_stream(place.config, place.folder)
     facts = Pipeline(place.config, stream, ListSource(day()), delivery, pace=pace, clock=clock).run(
         clock
@@ -386,6 +388,23 @@ def test_a_day_does_not_make_it_grow(place: Place, hours: float) -> None:
     assert facts.windows > hours * 3600 * 100 / HOP * 0.95
     assert live_after == live_before
     assert resident_after - resident_before < 1 << 20
+
+
+QUEUE = 100
+
+
+class LateSink(Jsonl):
+    """Lets the queue fill up once before it writes anything."""
+
+    delivery: Delivery | None = None
+
+    def write(self, predictions: Sequence[Prediction], events: Sequence[Event]) -> None:
+        """Write, the first time when no more can wait."""
+        if predictions and self.delivery is not None:
+            while self.delivery.counters["waiting"] < QUEUE:
+                time.sleep(0.001)
+            self.delivery = None
+        super().write(predictions, events)
 
 
 WARM = 1800

@@ -25,6 +25,7 @@ LAYERS = (
         "board",
         "catalog",
         "build_section",
+        "features_section",
         "toolchain",
         "proposal",
         "truth_column",
@@ -40,17 +41,19 @@ LAYERS = (
         "json_schema",
         "junit",
     },
-    {"errors", "process", "resources", "atomic"},
+    {"errors", "process", "supervised", "resources", "atomic"},
 )
 """From the top: a module of `edgekit` imports from its own layer and those below."""
 
 PLACES = {
     "click": ("edgekit/cli/",),
-    "subprocess": ("edgekit/process.py", "edge_agent/process.py"),
+    "subprocess": ("edgekit/process.py", "edgekit/supervised.py", "edge_agent/process.py"),
     "numpy": ("edgekit/model/",),
     "onnx": ("edgekit/model/",),
     "onnxruntime": ("edgekit/model/",),
     "google": ("edgekit/model/",),
+    "tflite": ("edgekit/model/tflite/flatbuffer.py",),
+    "ai_edge_litert": ("edgekit/model/proof/litert.py",),
     "elftools": ("edgekit/build/elf.py",),
     "pydantic": (
         "edgekit/project.py",

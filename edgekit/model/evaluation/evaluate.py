@@ -62,7 +62,9 @@ def evaluate(compiled: CompiledModel, path: Path, project: Project) -> Evaluatio
     judge = make_judge(spec.output_kind, compiled.labels, engine.outputs, ignore, project.decision)
     reader = RecordingReader(path, stream, project.columns)
     agreement = AgreementCount(spec.output_kind, compiled.labels, project.decision, sequence=True)
-    tally = Tally(compiled.reference().predict, judge, agreement)
+    reference = compiled.reference()
+    restart = reference.restart if compiled.mode == "stateful" else None
+    tally = Tally(reference.predict, judge, agreement, restart=restart)
     cutter = WindowCutter(
         window=stream.window, hop=stream.hop, channels=len(stream.channels), encode=judge.encode
     )

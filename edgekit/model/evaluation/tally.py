@@ -27,10 +27,20 @@ class Tally:
     """Gives windows and EdgeKit's outputs to the agreement and to the judge, batch by batch."""
 
     def __init__(
-        self, reference: Callable[[Floats], Floats], judge: Judge, agreement: AgreementCount
+        self,
+        reference: Callable[[Floats], Floats],
+        judge: Judge,
+        agreement: AgreementCount,
+        *,
+        restart: Callable[[], None] | None = None,
     ) -> None:
-        """Take where from: `reference` gives the outputs `[n, outputs]` of raw windows `[n, window, channels]`."""
+        """
+        Take where from: `reference` gives the outputs `[n, outputs]` of raw windows `[n, window, channels]`.
+
+        `restart`: for a reference that carries state from window to window: called where a segment begins.
+        """
         self._reference = reference
+        self._restart_reference = restart
         self._judge = judge
         self._agreement = agreement
         self._waiting: list[tuple[Windows, Floats] | bool] = []
@@ -75,7 +85,7 @@ class Tally:
             self._waiting = waiting
             return
         windows = Windows.join([part for part, _ in parts])
-        theirs = self._reference(windows.raw)
+        theirs = self._theirs(waiting, windows)
         at = 0
         for part in waiting:
             if isinstance(part, bool):
@@ -85,6 +95,23 @@ class Tally:
                 self._agreement.add(ours, theirs[at : at + len(ours)])
                 at += len(ours)
         self._judge_windows(windows, np.concatenate([ours for _, ours in parts]))
+
+    def _theirs(self, waiting: list[tuple[Windows, Floats] | bool], windows: Windows) -> Floats:
+        """Return the reference's outputs for all windows; with state, segment by segment."""
+        if self._restart_reference is None:
+            return self._reference(windows.raw)
+        found: list[Floats] = []
+        segment: list[Windows] = []
+        for part in (*waiting, None):
+            if isinstance(part, tuple):
+                segment.append(part[0])
+                continue
+            if segment:
+                found.append(self._reference(Windows.join(segment).raw))
+                segment = []
+            if part is not None:
+                self._restart_reference()
+        return np.concatenate(found)
 
     def _judge_windows(self, windows: Windows, outputs: Floats) -> None:
         judged = self._judge.judged(windows)

@@ -226,7 +226,7 @@ def _alone(compiled: CompiledModel, spec: GraphSpec) -> Callable[[Floats], Float
     from edgekit.model.proof.reference import Reference  # noqa: PLC0415 (a notebook that writes a record needs NumPy alone)
 
     bare = replace(spec, scale=None, offset=None, mean=None, std=None, activation="none")
-    return Reference(compiled.source, bare).predict
+    return Reference(compiled.source, bare, compiled.options).predict
 
 
 @np.errstate(invalid="ignore")  # a NaN is within no bound

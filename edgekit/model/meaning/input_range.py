@@ -63,7 +63,9 @@ def input_findings(
 
     `span` is what the model's quantised input can tell apart, after scale and offset; None where it is not quantised.
     """
-    if span is not None:
+    if (
+        span is not None and spec.features is None
+    ):  # else it is of features, whatever the samples' unit
         yield from _against_span(raw, spec, span)
     if spec.mean is not None and spec.std is not None:
         yield from _against_training(raw, spec, channels)

@@ -124,7 +124,10 @@ def tensor_range(source: SourceModel, tensor: TensorSpec) -> tuple[float, float]
 
 def _raw_range(source: SourceModel, spec: GraphSpec) -> tuple[Floats, Floats]:
     """Return least and largest raw value a channel, from those in the model's units."""
-    units = quantisation.input_range(source, stream_form.the_input(source).name) or _PLAIN_RANGE
+    units = _PLAIN_RANGE
+    if spec.features is None:  # a quantised input says what features may be, not samples
+        name = stream_form.the_input(source).name
+        units = quantisation.input_range(source, name) or _PLAIN_RANGE
     ends = np.array([[unit] * spec.channels for unit in units])
     if spec.mean is not None and spec.std is not None:
         ends = ends * np.array(spec.std) + np.array(spec.mean)

@@ -1,172 +1,30 @@
-"""The proof: the engine's outputs held against the reference's, and the verdict."""
+"""The judgement: the engine's outputs held against the reference's, and the verdict."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from edgekit.model.proof import tolerance
-from edgekit.model.proof.tolerance import Comparison, Nature
+from edgekit.model.proof import codes, tolerance
+from edgekit.model.proof.proof import Proof, StreamComparison
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
+    from edgekit.model.proof.codes import CodeDifferences
+    from edgekit.model.proof.proof import Verdict
+    from edgekit.model.proof.tolerance import Comparison, Nature
+
     Array = np.ndarray[Any, Any]
 
-
-@dataclass(frozen=True, kw_only=True)
-class Suspect:
-    """Where the engine's numbers first leave the reference's."""
-
-    tensor: str
-    """First tensor, in the order of computation, that differs when the model ends there; empty: none was found."""
-    operator: str
-    after: tuple[str, ...]
-    """Operators that made what this one takes."""
-    note: str
-    """Why nothing was found, or how far the search came."""
-
-    def __str__(self) -> str:
-        """Return a clause for the sentence, such as "from tensor `y` on (Softmax → QuantizeLinear)"."""
-        return f"from tensor `{self.tensor}` on ({self.chain})" if self.tensor else self.note
-
-    @property
-    def chain(self) -> str:
-        """The operator with those before it, such as `Softmax → QuantizeLinear`."""
-        return f"{' and '.join(self.after)} → {self.operator}" if self.after else self.operator
-
-
-@dataclass(frozen=True, kw_only=True)
-class StreamComparison:
-    """A stream against the same windows given one by one, both in the engine."""
-
-    hop: int
-    windows: int
-    positions_equal: bool
-    tolerance: float
-    max_abs_error: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Proof:
-    """The evidence: what was tried, against what, how far apart, and the verdict."""
-
-    verdict: str
-    """`proven` or `refused`."""
-    reason: str
-    """One sentence; empty when proven."""
-    reference: str
-    engine: str
-    seed: int
-    comparisons: tuple[Comparison, ...]
-    """One for each output and kind of input."""
-    argmax_agreement: float | None
-    """Least share over the outputs; None where no output has a clear largest value."""
-    skipped: int
-    """Inputs that the reference itself could not run."""
-    stream: StreamComparison | None
-    memory: Mapping[str, int]
-    """Bytes that the engine's allocator counted: `live_bytes` of the loaded model, `peak_bytes` while it ran, `load_bytes` at most while it was loaded."""
-    suspect: Suspect | None = None
-
-    @property
-    def worst(self) -> Comparison:
-        """The comparison that came nearest to its tolerance, or furthest over it."""
-        return max(self.comparisons, key=lambda comparison: comparison.ratio)
-
-    @property
-    def first_bad(self) -> Comparison | None:
-        """The first output that is over its tolerance, where it says most: an ordinary input before a large one."""
-        bad = [item for item in self.comparisons if not item.good]
-        of_first = [item for item in bad if item.output == bad[0].output]
-        return max(
-            of_first,
-            key=lambda item: (item.kind not in tolerance.OUTSIDE, item.ratio),
-            default=None,
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the form of proof.json; `max_abs_error` and `tolerance` are those of the place in `where`."""
-        worst = self.worst
-        inputs = {item.kind: item.frames for item in self.comparisons}
-        return {
-            "verdict": self.verdict,
-            "reason": self.reason,
-            "reference": self.reference,
-            "engine": self.engine,
-            "inputs": {**inputs, "seed": self.seed, "skipped": self.skipped},
-            "tolerance": _number(worst.tolerance),
-            "max_abs_error": _number(worst.max_abs_error),
-            "where": {
-                "output": worst.output,
-                "kind": worst.kind,
-                "frame": worst.frame,
-                "element": worst.element,
-            },
-            "argmax_agreement": self.argmax_agreement,
-            "outputs": [
-                {
-                    "output": item.output,
-                    "kind": item.kind,
-                    "frames": item.frames,
-                    "scale": item.scale,
-                    "noise": _number(item.noise),
-                    "tolerance": _number(item.tolerance),
-                    "max_abs_error": _number(item.max_abs_error),
-                    "frame": item.frame,
-                    "element": item.element,
-                }
-                for item in self.comparisons
-            ],
-            "stream": None
-            if self.stream is None
-            else {
-                "hop": self.stream.hop,
-                "windows": self.stream.windows,
-                "positions_equal": self.stream.positions_equal,
-                "tolerance": self.stream.tolerance,
-                "max_abs_error": _number(self.stream.max_abs_error),
-            },
-            "memory": dict(self.memory),
-            "suspect": None
-            if self.suspect is None
-            else {
-                "tensor": self.suspect.tensor,
-                "operator": self.suspect.operator,
-                "after": list(self.suspect.after),
-                "note": self.suspect.note,
-            },
-        }
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Proof:
-        """Read what `to_json` gave."""
-        inputs, stream, suspect = value["inputs"], value["stream"], value["suspect"]
-        comparisons = [Comparison(**{**item, **_numbers(item)}) for item in value["outputs"]]
-        if suspect is not None:
-            suspect = Suspect(**{**suspect, "after": tuple(suspect["after"])})
-        return cls(
-            **{
-                key: value[key]
-                for key in (
-                    "verdict",
-                    "reason",
-                    "reference",
-                    "engine",
-                    "argmax_agreement",
-                    "memory",
-                )
-            },
-            seed=inputs["seed"],
-            skipped=inputs["skipped"],
-            comparisons=tuple(comparisons),
-            stream=None if stream is None else StreamComparison(**stream),
-            suspect=suspect,
-        )
+MOST_MEAN_ERROR: Final = 0.05
+"""Of the scale: a model that is further away on average is another one, not an approximation."""
+LEAST_AGREEMENT: Final = 0.9
+"""Share of inputs on which an approximation names the same class, where its output is probabilities."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,6 +39,12 @@ class Results:
     streamed: Mapping[str, Array] | None
     hop: int | None
     skipped: int
+    quantised: bool = False
+    """The model rounds to codes somewhere inside: what is off may be rounding, not a wrong operator."""
+    folded: bool = False
+    """Those roundings were taken out, as the project asks: the numbers are others by intention."""
+    litert: bool = False
+    """The reference rounds in fixed point, as LiteRT does."""
 
 
 def prove(
@@ -188,8 +52,7 @@ def prove(
 ) -> Proof:
     """Compare everything and return the verdict; `reference` and `engine` say what they were, with versions."""
     comparisons = [item for name in results.reference for item in _compare(results, name)]
-    agreements = [_agreement(results, name, comparisons) for name in results.reference]
-    stream = _compare_stream(results)
+    counted = [_count(results, name) for name in results.reference]
     proof = Proof(
         verdict="proven",
         reason="",
@@ -197,37 +60,80 @@ def prove(
         engine=engine,
         seed=seed,
         comparisons=tuple(comparisons),
-        argmax_agreement=min((share for share in agreements if share is not None), default=None),
+        argmax_agreement=None,
         skipped=results.skipped,
-        stream=stream,
+        stream=_compare_stream(results),
         memory=memory,
+        codes=tuple(item for item in counted if item is not None),
     )
-    reason = _why_not(proof, results)
-    return replace(proof, verdict="refused", reason=reason) if reason else proof
+    verdict, reason = _judge(proof, results)
+    agreement = _agreement(results, comparisons, all_inputs=verdict == "approximate")
+    return replace(proof, verdict=verdict, reason=reason, argmax_agreement=agreement)
+
+
+def _judge(proof: Proof, results: Results) -> tuple[Verdict, str]:
+    """Return the verdict, and the sentence that says why it is not `proven`."""
+    broken = _why_broken(proof, results)
+    if broken:
+        return "refused", broken
+    different = _why_different(proof, results)
+    if not different and not results.folded:
+        return "proven", ""
+    if not results.quantised:
+        return "refused", different
+    far = _why_another(proof, results)
+    if far:
+        return "refused", far
+    if results.folded:
+        return "approximate", "its quantisation is folded to float32, so its numbers are others"
+    return "approximate", different
 
 
 def _compare(results: Results, name: str) -> list[Comparison]:
-    optimised = None if results.optimised is None else results.optimised[name]
     return tolerance.compare(
         results.kinds,
         results.reference[name],
         results.engine[name],
         output=name,
-        optimised=optimised,
+        optimised=_own_noise(results, name),
         nature=results.natures[name],
     )
 
 
-def _agreement(results: Results, name: str, comparisons: list[Comparison]) -> float | None:
-    allowed = max(
-        item.tolerance
-        for item in comparisons
-        if item.output == name and item.kind not in tolerance.OUTSIDE
+def _own_noise(results: Results, name: str) -> Array | None:
+    """Return what the reference gave with other kernels; LiteRT's codes have a bound of their own."""
+    if results.optimised is None or (results.litert and results.natures[name].step):
+        return None
+    return results.optimised[name]
+
+
+def _count(results: Results, name: str) -> CodeDifferences | None:
+    optimised = None if results.optimised is None else results.optimised[name]
+    return codes.measure(
+        name, results.reference[name], results.engine[name], optimised, results.natures[name]
     )
+
+
+def _agreement(
+    results: Results, comparisons: Sequence[Comparison], *, all_inputs: bool
+) -> float | None:
+    """Return the least share of ordinary inputs with the same largest value, of those where that is clear or of `all_inputs`."""
     rows = _ordinary(results)
-    return tolerance.argmax_agreement(
-        results.reference[name][rows], results.engine[name][rows], allowed
-    )
+    shares = []
+    for name in results.reference:
+        allowed = max(
+            item.tolerance
+            for item in comparisons
+            if item.output == name and item.kind not in tolerance.OUTSIDE
+        )
+        shares.append(
+            tolerance.argmax_agreement(
+                results.reference[name][rows],
+                results.engine[name][rows],
+                0.0 if all_inputs else allowed,
+            )
+        )
+    return min((share for share in shares if share is not None), default=None)
 
 
 def _compare_stream(results: Results) -> StreamComparison | None:
@@ -249,19 +155,13 @@ def _compare_stream(results: Results) -> StreamComparison | None:
     )
 
 
-def _why_not(proof: Proof, results: Results) -> str:
-    """Return why the model is refused, or nothing."""
+def _why_broken(proof: Proof, results: Results) -> str:
+    """Return what is wrong whatever the arithmetic: no numbers, no dependence, a stream that is not its windows."""
     never = _never_a_number(results)
     if never:
         return never
     if all(_is_constant(values) for values in results.reference.values()):
         return f"its output is the same for all {len(results.kinds)} inputs tried: it does not depend on its input"
-    bad = proof.first_bad
-    if bad is not None:
-        return (
-            f"output `{bad.output}` differs from {proof.reference.split(',')[0]} by {bad.max_abs_error:.3g} "
-            f"(allowed: {bad.tolerance:.3g}) on {bad.kind} input {bad.frame}, element {bad.element}"
-        )
     stream = proof.stream
     if stream is not None and not stream.positions_equal:
         return f"a stream with a hop of {stream.hop} makes its predictions at other samples than the windows end"
@@ -270,6 +170,42 @@ def _why_not(proof: Proof, results: Results) -> str:
             f"a stream with a hop of {stream.hop} differs from the same windows by {stream.max_abs_error:.3g} "
             f"(allowed: {stream.tolerance:.3g})"
         )
+    return ""
+
+
+def _why_different(proof: Proof, results: Results) -> str:
+    """Return which number is further from the reference than the table allows, or nothing."""
+    reference = proof.reference.split(",")[0]
+    bad = proof.first_bad
+    if bad is not None:
+        return (
+            f"output `{bad.output}` differs from {reference} by {bad.max_abs_error:.3g} "
+            f"(allowed: {bad.tolerance:.3g}) on {bad.kind} input {bad.frame}, element {bad.element}"
+        )
+    reasons = (codes.why_not(item, reference, litert=results.litert) for item in proof.codes)
+    return next(filter(None, reasons), "")
+
+
+def _why_another(proof: Proof, results: Results) -> str:
+    """Return why the engine's model is another one, not an approximation of the reference; or nothing."""
+    rows = _ordinary(results)
+    for name, values in results.reference.items():
+        errors = tolerance.difference(values[rows], results.engine[name][rows])
+        spread = tolerance.rows(values[rows])
+        scale = float(np.abs(spread[np.isfinite(spread)]).max(initial=0.0))
+        mean = float(errors.mean()) if errors.size else 0.0
+        if mean > MOST_MEAN_ERROR * scale:
+            return (
+                f"output `{name}` differs from {proof.reference.split(',')[0]} by {mean:.3g} on average, "
+                f"of {scale:.3g}: that is another model"
+            )
+        agreement = tolerance.argmax_agreement(values[rows], results.engine[name][rows], 0.0)
+        if (
+            results.natures[name].probability
+            and agreement is not None
+            and agreement < LEAST_AGREEMENT
+        ):
+            return f"the largest value of output `{name}` is the reference's on only {agreement:.1%} of inputs"
     return ""
 
 
@@ -300,13 +236,3 @@ def _is_constant(values: Array) -> bool:
     seen = ~np.isnan(rows)
     least = np.where(seen, rows, np.inf).min(axis=0)
     return bool((least >= np.where(seen, rows, -np.inf).max(axis=0)).all())
-
-
-def _number(value: float) -> float | str:
-    """Return a number that JSON has: infinite errors become a word."""
-    return value if np.isfinite(value) else "inf"
-
-
-def _numbers(item: dict[str, Any]) -> dict[str, float]:
-    """Return the values of a comparison that `_number` may have made words."""
-    return {key: float(item[key]) for key in ("noise", "tolerance", "max_abs_error")}

@@ -1,8 +1,8 @@
 """
-The reference: the user's own file in ONNX Runtime, and plain NumPy for what EdgeKit adds around it.
+The reference: the user's own file in ONNX Runtime or LiteRT, and plain NumPy for what EdgeKit adds around it.
 
 Nothing here knows the graph that EdgeKit writes; the two meet only in the proof. ONNX Runtime runs in a child process
-with its optimisations off; a second run with them on tells the model's own numerical noise.
+with its optimisations off, LiteRT with its reference kernels; a second run with the others tells the model's own noise.
 """
 
 from __future__ import annotations
@@ -14,14 +14,19 @@ import numpy as np
 from edgekit.errors import ModelError
 from edgekit.model import layout, stream_form
 from edgekit.model.child import Job
+from edgekit.model.options import DEFAULTS
+from edgekit.model.proof import carried_state
+from edgekit.model.proof.feature_reference import features_of
+from edgekit.model.state_pairs import state_pairs, without_state
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
 
     from edgekit.model.graph_spec import GraphSpec
+    from edgekit.model.options import ModelOptions
     from edgekit.model.source import SourceModel
 
     Array = np.ndarray[Any, Any]
@@ -35,16 +40,24 @@ class Reference:
     """What the model gives, computed without EdgeKit's engine and without EdgeKit's graph."""
 
     def __init__(
-        self, source: SourceModel, spec: GraphSpec | None, *, logs: Path | None = None
+        self,
+        source: SourceModel,
+        spec: GraphSpec | None,
+        options: ModelOptions = DEFAULTS,
+        *,
+        logs: Path | None = None,
     ) -> None:
         """
         Take the model and, for streams, what the project adds; `logs`: where the log of a crash is kept.
 
         Raises ModelError or ConfigError if the model and the project's input and output do not go together.
         """
-        self.source = source
+        self.state = state_pairs(source, options)
+        """Inputs that are no input of the project's, each with the output that gives it back."""
+        self.source = source = without_state(source, self.state)
         self.spec = spec
         self._logs = logs
+        self._carried: dict[str, Array] = {}
         if spec is not None:
             self._input = stream_form.the_input(source)
             self._output = stream_form.the_output(source, spec.output_name)
@@ -54,10 +67,15 @@ class Reference:
         """
         Return the outputs `[n, outputs]` for raw samples `[n, window, channels]` (stream form).
 
-        Raises ModelError if ONNX Runtime cannot run the model, or not on one of the windows.
+        A model with state takes the windows as one sequence, which the next call goes on with until `restart`.
+        Raises ModelError if the reference cannot run the model, or not on one of the windows.
         """
         frames = self.model_inputs(windows)
         return self.finish(frames, self._whole(frames))
+
+    def restart(self) -> None:
+        """Let the state begin from zero again."""
+        self._carried = {}
 
     def logits(self, windows: npt.ArrayLike) -> Floats:
         """Return the model's own outputs `[n, values]`, before activation or reconstruction error."""
@@ -90,8 +108,9 @@ class Reference:
                 x = x * np.asarray(spec.scale, np.float32)
             if spec.offset is not None:
                 x = x + np.asarray(spec.offset, np.float32)
-            if self._fit.layout == "channel-time":
-                x = x.transpose(0, 2, 1)
+            if spec.features is not None:
+                x = features_of(x, spec.features, spec.rate_hz or 0.0)
+            x = x.transpose(0, *(1 + axis for axis in self._fit.order))
             shaped: Array = np.ascontiguousarray(x).reshape(len(x), *self._fit.shape)
             if self._input.dtype in stream_form.INTEGERS:
                 _, low, high = stream_form.INTEGERS[self._input.dtype]
@@ -123,11 +142,24 @@ class Reference:
             return [self._output.name]
         return [tensor.name for tensor in self.source.outputs]
 
-    def job(self, frames: Mapping[str, Array], *, noise: bool) -> Job:
-        """Start ONNX Runtime over the model's own inputs; its outputs come as `outputs_of` reads them."""
-        parameters = {"outputs": self.output_names, "noise": noise}
+    def job(
+        self, frames: Mapping[str, Array], *, noise: bool, resets: Sequence[int] | None = ()
+    ) -> Job:
+        """
+        Start the reference over the model's own inputs; its outputs come as `outputs_of` reads them.
+
+        `resets`: the frames before which state begins from zero.
+        """
+        parameters = {
+            "outputs": self.output_names,
+            "noise": noise,
+            "state": self.state,
+            "resets": resets,
+        }
         arrays = {f"input_{name}": array for name, array in frames.items()}
-        return Job("reference", self.source, parameters, arrays, logs=self._logs)
+        arrays |= self._carried
+        kind = "litert" if self.source.kind == "tflite" else "reference"
+        return Job(kind, self.source, parameters, arrays, logs=self._logs)
 
     def _whole(self, frames: Mapping[str, Array]) -> dict[str, Array]:
         count = len(next(iter(frames.values())))
@@ -138,8 +170,9 @@ class Reference:
             missing = count - len(result["frames"])
             if missing:
                 raise ModelError(
-                    f"ONNX Runtime cannot run `{self.source.path}` on {missing} of {count} inputs: {result['last_error']}"
+                    f"the reference cannot run `{self.source.path}` on {missing} of {count} inputs: {result['last_error']}"
                 )
+            self._carried = job.arrays(carried_state.FILE)
             return outputs_of(job, EXACT)
 
     def _stream_spec(self) -> GraphSpec:

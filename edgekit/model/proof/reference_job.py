@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import onnx
 import onnxruntime
 
 from edgekit.errors import ModelError
 from edgekit.model.child import read_arrays
+from edgekit.model.gate import activations
+from edgekit.model.proof.carried_state import CarriedState, split
 from edgekit.model.proof.reference import EXACT, OPTIMISED
 from edgekit.model.worker import is_out_of_memory, step
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     Array = np.ndarray[Any, Any]
+
+
+_TYPES: Final = {"float": "float32", "double": "float64"}
+"""Element types that ONNX Runtime calls otherwise than NumPy."""
 
 
 def job(folder: Path, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -23,24 +29,31 @@ def job(folder: Path, parameters: dict[str, Any]) -> dict[str, Any]:
     Run `model.onnx` over `inputs.npz` (`input_<name>` `[frames, *shape]`), optimisations off; with `noise` also on.
 
     Writes the outputs as arrays `output_<name>` `[frames, *shape]` of the frames that the model could run, and
-    returns which they were.
+    returns which they were. `state`: pairs of an input and the output that is its value for the next frame, but for
+    those in `resets`.
     """
     model = (folder / "model.onnx").read_bytes()
-    inputs = read_arrays(folder / "inputs.npz")
+    inputs, start = split(read_arrays(folder / "inputs.npz"))
     names = parameters["outputs"]
+    step(folder, "checking it")
+    shapes = {name: array.shape[1:] for name, array in inputs.items()}
+    activations.check(onnx.ModelProto.FromString(model), shapes, Path(parameters["path"]))
     step(folder, "running it")
-    exact, good, error = _run_all(_open(model, parameters["path"], optimise=False), inputs, names)
+    session = _open(model, parameters["path"], optimise=False)
+    state = _state(session, parameters, start)
+    exact, good, error = _run_all(session, inputs, names, state)
     if not good:
         raise ModelError(
             f"ONNX Runtime cannot run `{parameters['path']}`, so there is nothing to prove it against: {error}",
             hint="run it in ONNX Runtime where it was trained; export it again if it fails there too",
         )
     np.savez(folder / EXACT, allow_pickle=False, **exact)
+    state.write(folder)
     if parameters["noise"]:
         step(folder, "running it with optimisations")
-        kept = {name: array[good] for name, array in inputs.items()}
-        optimised, same, _ = _run_all(_open(model, parameters["path"], optimise=True), kept, names)
-        if len(same) == len(good):
+        session = _open(model, parameters["path"], optimise=True)
+        optimised, same, _ = _run_all(session, inputs, names, _state(session, parameters, start))
+        if same == good:
             np.savez(folder / OPTIMISED, allow_pickle=False, **optimised)
     return {"frames": good, "last_error": error, "version": onnxruntime.__version__}
 
@@ -56,6 +69,21 @@ def open_session(model: bytes, *, optimise: bool) -> onnxruntime.InferenceSessio
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
+def _state(
+    session: onnxruntime.InferenceSession, parameters: dict[str, Any], start: dict[str, Array]
+) -> CarriedState:
+    """Return the model's state at the beginning: zeros of the shapes that it says, with batches of 1."""
+    zeros = {
+        tensor.name: np.zeros(
+            [size if isinstance(size, int) else 1 for size in tensor.shape],
+            _TYPES.get(name := tensor.type[len("tensor(") : -1], name),
+        )
+        for tensor in session.get_inputs()
+        if tensor.name in dict(parameters["state"])
+    }
+    return CarriedState(parameters["state"], zeros, parameters["resets"], start)
+
+
 def _open(model: bytes, path: str, *, optimise: bool) -> onnxruntime.InferenceSession:
     try:
         return open_session(model, optimise=optimise)
@@ -69,27 +97,30 @@ def _open(model: bytes, path: str, *, optimise: bool) -> onnxruntime.InferenceSe
 
 
 def _run_all(
-    session: onnxruntime.InferenceSession, inputs: dict[str, Array], names: list[str]
+    session: onnxruntime.InferenceSession,
+    inputs: dict[str, Array],
+    names: list[str],
+    state: CarriedState,
 ) -> tuple[dict[str, Array], list[int], str]:
     """Return the outputs of the frames that ran, which these were, and the last error."""
     count = len(next(iter(inputs.values())))
     collected: list[list[Array]] = [[] for _ in names]
     good, message = [], ""
     for index in range(count):
-        frame = {
-            name.removeprefix("input_"): np.asarray(array[index]) for name, array in inputs.items()
-        }
+        frame = {name: np.asarray(array[index]) for name, array in inputs.items()}
         try:
-            given = session.run(names, frame)
+            given = session.run([*names, *state.outputs], {**frame, **state.before(index)})
         except MemoryError:
             raise
         except Exception as error:
             if is_out_of_memory(str(error)):
                 raise MemoryError from error
             message = _short(error)
+            state.reset()
             continue
         good.append(index)
-        for values, array in zip(collected, given, strict=True):
+        state.after(dict(zip(state.outputs, given[len(names) :], strict=True)))
+        for values, array in zip(collected, given[: len(names)], strict=True):
             values.append(np.asarray(array))
     shapes = {tuple(array.shape for array in arrays) for arrays in zip(*collected, strict=True)}
     if len(shapes) > 1:

@@ -6,31 +6,28 @@ from typing import TYPE_CHECKING, Any, Final
 
 from edgekit.errors import EdgeKitError
 from edgekit.model.child import Job
-from edgekit.model.proof.prove import Suspect
+from edgekit.model.proof.proof import Suspect
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     import numpy as np
 
-    from edgekit.model.graph_spec import GraphSpec
-    from edgekit.model.source import SourceModel
+    from edgekit.model.proof.convert_and_prove import Case
 
 SECONDS: Final = 60
 
 
-def find(
-    source: SourceModel,
-    spec: GraphSpec | None,
-    frame: Mapping[str, np.ndarray[Any, Any]],
-    logs: Path | None,
-) -> Suspect:
+def find(case: Case, frame: Mapping[str, np.ndarray[Any, Any]]) -> Suspect:
     """Return where the engine first differs on one input (`frame`: arrays `[1, *shape]` by name)."""
-    parameters = {"spec": None if spec is None else spec.to_json(), "seconds": SECONDS}
+    parameters = {
+        "spec": None if case.spec is None else case.spec.to_json(),
+        "options": case.options.to_json(),
+        "seconds": SECONDS,
+    }
     arrays = {f"input_{name}": array for name, array in frame.items()}
     try:
-        with Job("suspect", source, parameters, arrays, logs=logs) as job:
+        with Job("suspect", case.source, parameters, arrays, logs=case.logs) as job:
             found = job.result()
     except EdgeKitError as error:
         return Suspect(

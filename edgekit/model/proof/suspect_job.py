@@ -13,6 +13,7 @@ from edgekit.model import operators, quantisation
 from edgekit.model.child import read_arrays
 from edgekit.model.convert import importable, read_source
 from edgekit.model.graph_spec import GraphSpec
+from edgekit.model.options import ModelOptions
 from edgekit.model.prepare import prepare
 from edgekit.model.proof import tolerance
 from edgekit.model.proof.reference_job import open_session
@@ -37,7 +38,8 @@ def job(folder: Path, parameters: dict[str, Any]) -> dict[str, Any]:
     source = read_source(folder, parameters)
     spec = None if parameters["spec"] is None else GraphSpec.from_json(parameters["spec"])
     step(folder, "preparing it")
-    readable, _, _ = importable(prepare(source, spec).onnx, folder, source.path, spec)
+    prepared = prepare(source, spec, ModelOptions.from_json(parameters["options"])).onnx
+    readable, _, _ = importable(prepared, folder, source.path)
     model = onnx.ModelProto.FromString(readable)
     inputs = {
         name.removeprefix("input_"): array[0]

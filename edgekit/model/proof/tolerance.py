@@ -36,7 +36,9 @@ class Nature:
     """What the operator that makes an output says of its numbers."""
 
     step: float = 0.0
-    """Difference of two neighbouring values of a quantised output; 0 if it is not quantised."""
+    """Difference of two neighbouring values (codes) of a quantised output; 0 if it is not quantised."""
+    codes: float = 1.0
+    """How many codes a quantised output may be off."""
     probability: bool = False
     """Made by Sigmoid or Softmax: it cannot leave 0 … 1, and an error counts from there, however small what was seen."""
 
@@ -94,7 +96,7 @@ def compare(  # noqa: PLR0913 (what is compared, and what is known of it)
 
     All kinds of input share scale and noise but those of `OUTSIDE`, whose scale would make the others' bound
     meaningless. `optimised`: the reference with its optimisations on, for the noise. Integers must be equal, but for
-    one step where they are quantised.
+    some codes where they are quantised: those of its nature, or more where the reference is further from itself.
     """
     floats = reference.dtype.kind == "f"
     errors = difference(reference, engine)
@@ -104,7 +106,7 @@ def compare(  # noqa: PLR0913 (what is compared, and what is known of it)
     outside = np.array([kind in OUTSIDE for kind in kinds])
     # a probability is not blown up by large inputs: all that was seen of it makes its scale
     scale = float(magnitudes[~outside | nature.probability].max(initial=0.0))
-    noise = float(noises[~outside].max(initial=0.0)) if floats else 0.0
+    noise = float(noises[~outside].max(initial=0.0)) if floats or nature.step else 0.0
     found = []
     for kind in dict.fromkeys(kinds):
         chosen = np.array([name == kind for name in kinds])
@@ -114,8 +116,7 @@ def compare(  # noqa: PLR0913 (what is compared, and what is known of it)
             allowed = np.maximum(LARGEST_RELATIVE * scales, SMALLEST)
         else:
             allowed = np.full_like(scales, bound(scale, noise, natural=float(nature.probability)))
-        # a step is a float32 number too: comparing with it exactly would refuse the last bit
-        step = nature.step * (1 + RELATIVE) if floats else nature.step
+        step = _step_allowed(nature, noise, floats=floats)
         allowed = np.maximum(allowed, step) if floats else np.full_like(scales, step)
         over = errors[chosen] / np.where(allowed > 0, allowed, 1.0)[:, np.newaxis]
         frame, element = np.unravel_index(np.argmax(over), over.shape)
@@ -133,6 +134,15 @@ def compare(  # noqa: PLR0913 (what is compared, and what is known of it)
             )
         )
     return found
+
+
+def _step_allowed(nature: Nature, noise: float, *, floats: bool) -> float:
+    """Return what a quantised output may be off in its own unit; 0 if it is not quantised."""
+    step = nature.codes * nature.step
+    if step and noise > step:  # its own kernels cannot agree on the codes either
+        step = NOISE * noise
+    # a step is a float32 number too: comparing with it exactly would refuse the last bit
+    return step * (1 + RELATIVE) if floats else step
 
 
 def difference(reference: Array, other: Array) -> Array:

@@ -7,7 +7,7 @@ EdgeKit's inference engine.
     for end, values in stream.push(samples):
         ...
 
-Device builds have everything here but `import_onnx`.
+Device builds have everything here but `import_onnx` and `profile`.
 """
 
 from edgekit_runtime import _native
@@ -43,5 +43,6 @@ __all__ = [
 
 if hasattr(_native, "import_onnx"):
     from edgekit_runtime._native import import_onnx as import_onnx
+    from edgekit_runtime._native import profile as profile
 
-    __all__ += ["import_onnx"]
+    __all__ += ["import_onnx", "profile"]

@@ -6,8 +6,8 @@ Numbers cross the boundary as raw little-endian bytes in row-major order. A `byt
 changed by another thread while a call uses it.
 """
 
-from collections.abc import Mapping
-from typing import Final, final
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal, final
 
 __version__: Final[str]
 
@@ -81,6 +81,8 @@ class Session:
     """
     A loaded model: any number of named tensors of fixed shape in and out.
 
+    State that the model takes and gives as tensors is none of them: it is zero at first and goes from run to run. A
+    model made for one hop of a stream takes a whole window all the same, and then remembers nothing of it.
     Raises EngineError if the archive is not an NNEF archive this engine can load.
     """
 
@@ -103,13 +105,21 @@ class Session:
         Make a stream over this model, with a state of its own.
 
         The model must have one float32 input `[time, channel]` and one float32 output;
-        ValueError says what it has instead, or that `hop` is not positive.
+        ValueError says what it has instead, that `hop` is not positive, or that the model is made for another.
         """
 
 @final
 class Stream:
     """Samples in, predictions out: a window of `window` samples every `hop` samples."""
 
+    @property
+    def mode(self) -> Literal["window", "incremental", "stateful"]:
+        """
+        How it gets from one window to the next; predictions come for the same windows in each.
+
+        `window`: every window is run as a whole; `incremental`: only what a hop adds is run, and a window that is passed
+        over is made up for before the next; `stateful`: the model's state goes from each window to the next.
+        """
     @property
     def window(self) -> int: ...
     @property
@@ -130,7 +140,7 @@ class Stream:
         Add float32 samples `[time, channel]`; return the predictions they complete.
 
         Without `infer` the windows that become full are passed over: not run, not returned, and counted as if
-        they had been; the windows after them are the same as ever.
+        they had been. The windows after them are the same as ever; those of a stateful stream begin from zero state.
 
         A prediction is `(end, values)`: the window was samples `end - window` to `end - 1`, counted from the
         last reset; `values` holds `outputs` float32 numbers. Any number of samples may come at once.
@@ -152,10 +162,27 @@ def engine() -> EngineInfo:
 def kernels() -> KernelInfo:
     """Return which matrix kernels the engine has and uses on this CPU, asked of the engine itself."""
 
-def import_onnx(model: bytes | bytearray, outputs: list[str] | None = None) -> bytes:
+def import_onnx(
+    model: bytes | bytearray,
+    outputs: Sequence[str] | None = None,
+    *,
+    state: Sequence[tuple[str, str]] = ...,
+    window: int | None = None,
+) -> bytes:
     """
     Turn an ONNX model with fixed shapes and no external data into an NNEF archive (host builds only).
 
     The archive's inputs and outputs carry the ONNX names; `outputs` chooses other tensors of the graph as its outputs.
+    `state`: inputs, and for each the output that is its value in the next run; the engine carries them from then on.
+    `window`: for a model whose other input is one hop of a stream, how many samples make a window.
     Raises EngineError with the operator at fault where one is known.
+    """
+
+def profile(
+    archive: bytes | bytearray, inputs: Mapping[str, bytes | bytearray], runs: int
+) -> list[tuple[str, float]]:
+    """
+    Run an archive `runs` times on the same inputs (host builds only).
+
+    Returns the seconds that each kind of operator took altogether, longest first. The errors are those of Session.
     """

@@ -281,3 +281,25 @@ def test_a_rate_in_the_name_is_a_guess() -> None:
 def test_any_name_survives_toml(text: str) -> None:
     """Columns have the names that people give them."""
     assert tomllib.loads(f"x = {toml([text])}") == {"x": [text]}
+
+
+def test_a_model_of_frames_and_bands_is_given_features() -> None:
+    """One channel cannot fill 40: what the features are, training tells."""
+    proposal = _propose(_outline(98, 40), _survey("audio", rate_hz=16000.0))
+    by_key = {entry.dotted: entry for entry in proposal.entries}
+
+    assert by_key["input.channels"].value == ["audio"]
+    assert {entry.dotted for entry in proposal.missing} >= {"input.window", "input.features"}
+    line = by_key["input.features"].line().removeprefix("# ")
+    assert tomllib.loads(line)["features"] == {
+        "kind": "log-mel",
+        "frame": 400,
+        "step": 160,
+        "bins": 40,
+    }
+
+
+def test_a_model_of_a_sensors_axes_is_given_samples() -> None:
+    """Six channels of which the recording has one are a mistake, no bands."""
+    with pytest.raises(ConfigError, match="has 6 channels"):
+        _propose(_outline(128, 6), _survey("a"))

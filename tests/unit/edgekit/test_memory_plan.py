@@ -31,9 +31,10 @@ def test_the_engine_counts_by_what_it_held_at_most() -> None:
     running = memory_plan(PROJECT, ENGINE, archive_bytes=MIB // 2)
     loading = memory_plan(PROJECT, ENGINE, archive_bytes=3 * MIB)
 
-    assert _sizes(running)["model in the engine"] == 6 * MIB
-    assert _sizes(loading)["model in the engine"] == 8 * MIB
-    assert _sizes(running)["window"] == 4 * 3 * 128
+    names = ("weights", "intermediate results", "loading")
+    assert [_sizes(running)[name] // MIB for name in names] == [4, 2, 0]
+    assert [_sizes(loading)[name] // MIB for name in names] == [4, 2, 2]
+    assert _sizes(running)["ring of samples"] == 4 * 3 * 128
 
 
 def test_the_network_costs_a_process() -> None:
@@ -70,7 +71,9 @@ def test_a_model_that_is_called_with_tensors_has_no_agent_around_it() -> None:
     tensor = replace(PROJECT, input=TensorInput(kind="tensor"), source=None, sink=())
 
     assert set(_sizes(memory_plan(tensor, ENGINE, MIB))) == {
-        "model in the engine",
+        "weights",
+        "intermediate results",
+        "loading",
         "engine",
         "Python and agent",
     }

@@ -63,7 +63,8 @@ def test_the_same_name_is_refused(project: Path, recording: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("walk.txt", r"must end in \.csv or \.jsonl"), ("no.csv", "cannot read")]
+    ("name", "message"),
+    [("walk.txt", r"must end in \.csv, \.jsonl or \.wav"), ("no.csv", "cannot read")],
 )
 def test_what_is_no_recording_is_refused(
     project: Path, tmp_path: Path, name: str, message: str

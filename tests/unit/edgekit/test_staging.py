@@ -44,6 +44,8 @@ COMPILED = cast(
     SimpleNamespace(
         sha256=hashlib.sha256(b"archive").hexdigest(),
         engine="tract 0.23.9",
+        mode="incremental",
+        unproven="",
         registries=("tract_nnef",),
         labels=("still", "walk"),
     ),

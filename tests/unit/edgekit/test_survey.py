@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import wave
 from typing import TYPE_CHECKING
 
 import pytest
@@ -145,3 +146,19 @@ def test_a_missing_recording_is_named(tmp_path: Path) -> None:
 def test_a_name_may_tell_the_rate(name: str, rate_hz: float | None) -> None:
     """People write the rate into the name; it is taken as a guess."""
     assert rate_in_name(name) == rate_hz
+
+
+def test_a_wav_file_says_channels_and_rate(tmp_path: Path) -> None:
+    """Its channels have no names; it has neither time nor labels."""
+    for count, names in ((1, ("audio",)), (2, ("audio0", "audio1"))):
+        path = tmp_path / f"{count}.wav"
+        with wave.open(str(path), "wb") as file:
+            file.setnchannels(count)
+            file.setsampwidth(2)
+            file.setframerate(16000)
+            file.writeframes(bytes(40 * count))
+
+        found = survey(path)
+
+        assert (found.channels, found.rate_hz, found.samples) == (names, 16000, 20)
+        assert (found.labels, found.columns) == ((), Columns())

@@ -60,6 +60,14 @@ pub enum Error {
     /// A stream with a hop of 0 samples.
     #[error("`hop` must be positive, not 0")]
     ZeroHop,
+    /// A stream with another hop than the model is made for.
+    #[error("`hop` is {hop}, but the model is made for steps of {made_for} samples")]
+    AnotherHop {
+        /// The hop asked for, in samples.
+        hop: usize,
+        /// The model's, in samples.
+        made_for: usize,
+    },
     /// A push that ends within a sample.
     #[error("{bytes} bytes are no whole number of samples of {sample_bytes} bytes each")]
     PartialSample {
@@ -123,6 +131,7 @@ impl Error {
                 | Self::NotBoolean { .. }
                 | Self::NotStreamable { .. }
                 | Self::ZeroHop
+                | Self::AnotherHop { .. }
                 | Self::PartialSample { .. }
         )
     }

@@ -10,11 +10,13 @@ compile_error!(
 );
 
 mod archive;
+mod carried;
 mod contain;
 mod error;
 mod flush_to_zero;
 #[cfg(feature = "import")]
 mod import;
+mod incremental;
 mod kernels;
 mod memory;
 mod names;
@@ -27,10 +29,10 @@ mod window;
 
 pub use error::{Error, Result};
 #[cfg(feature = "import")]
-pub use import::import_onnx;
+pub use import::{CarriedNames, import_onnx};
 pub use kernels::{Kernels, kernels};
 pub use memory::{CountingAllocator, Memory, memory, reset_peak};
 pub use registry::{ENGINE, VERSION, registries};
 pub use session::Session;
-pub use stream::{Prediction, Stream};
+pub use stream::{Mode, Prediction, Stream};
 pub use tensor::{Output, TensorInfo};

@@ -1,21 +1,33 @@
 //! A loaded model.
 
 use std::sync::Arc;
+#[cfg(feature = "import")]
+use std::time::Duration;
 
 use tract_core::prelude::{Framework, OutletId, TValue, TVec, TypedModel, TypedSimplePlan};
 
+use crate::carried::{Carried, Form};
 use crate::contain::contain;
+use crate::incremental::Incremental;
 use crate::names::{self, Side};
 use crate::registry::nnef;
 use crate::state::State;
+use crate::stream::How;
+use crate::window::Full;
 use crate::{Error, Output, Result, Stream, TensorInfo, archive};
 
 /// A loaded model: any number of named tensors of fixed shape in and out.
+///
+/// State that the model takes and gives as tensors is none of them: it is zero at first and goes from run to run. A
+/// model that is made for one hop of a stream takes a whole window all the same, and then remembers nothing of it.
 #[derive(Debug)]
 pub struct Session {
     inputs: Arc<[TensorInfo]>,
     outputs: Arc<[TensorInfo]>,
     state: State,
+    /// For a model of one hop.
+    steps: Option<Incremental>,
+    is_stateful: bool,
 }
 
 impl Session {
@@ -40,12 +52,24 @@ impl Session {
     fn new(model: TypedModel) -> Result<Self> {
         let inputs = describe(&model, Side::Input, &model.inputs)?;
         let outputs = describe(&model, Side::Output, &model.outputs)?;
+        let form = Form::read(&model, &inputs, &outputs)?;
         let plan = model.into_optimized().and_then(TypedSimplePlan::new);
-        let state = State::new(&plan.map_err(|error| Error::archive(&error))?)?;
+        let plan = plan.map_err(|error| Error::archive(&error))?;
+        let state = State::new(&plan, Carried::new(&form, &inputs)?)?;
+        let mut given: Vec<_> = form.given(&inputs).cloned().collect();
+        let mut steps = None;
+        if let Some(window) = form.window {
+            // One input [time, channel], as the form was checked.
+            let whole = given[0].with_length(window);
+            let hop = std::mem::replace(&mut given[0], whole);
+            steps = Some(Incremental::new(hop, window));
+        }
         Ok(Self {
-            inputs,
-            outputs,
+            inputs: given.into(),
+            outputs: form.told(&outputs).cloned().collect(),
             state,
+            steps,
+            is_stateful: form.window.is_none() && !form.pairs.is_empty(),
         })
     }
 
@@ -70,12 +94,41 @@ impl Session {
     /// then. [`Error::Run`] or [`Error::Panicked`] if tract fails: the session is reset then. It stays usable
     /// either way.
     pub fn run(&mut self, inputs: &[(&str, &[u8])]) -> Result<Vec<Output>> {
-        let values = self.values(inputs)?;
-        self.state
-            .run(values)?
-            .into_iter()
-            .map(Output::new)
-            .collect()
+        let values = match &self.steps {
+            None => {
+                let values = self.values(inputs)?;
+                self.state.run(values)?
+            }
+            Some(steps) => {
+                let input = &self.inputs[0];
+                self.refuse_strangers(inputs)?;
+                let window = bytes_of(input.name(), inputs)?;
+                input.check(window)?;
+                let window = Full::only(window, input.size_bytes() / input.shape()[0]);
+                let values = steps.clone().run(&mut self.state, &window);
+                self.state.reset();
+                values?
+            }
+        };
+        values.into_iter().map(Output::new).collect()
+    }
+
+    /// Run `runs` times on the same inputs; return how long each kind of operator took altogether, longest first.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`run`](Self::run).
+    #[cfg(feature = "import")]
+    pub fn profile(
+        &mut self,
+        inputs: &[(&str, &[u8])],
+        runs: usize,
+    ) -> Result<Vec<(String, Duration)>> {
+        self.state.note_times(true);
+        let done = (0..runs).try_for_each(|_| self.run(inputs).map(drop));
+        let mut times: Vec<_> = self.state.note_times(false).into_iter().collect();
+        times.sort_by_key(|(_, took)| std::cmp::Reverse(*took));
+        done.map(|()| times)
     }
 
     /// Forget all state, as if just loaded.
@@ -88,9 +141,15 @@ impl Session {
     /// # Errors
     ///
     /// [`Error::NotStreamable`] unless the model has one `float32` input `[time, channel]` and one `float32`
-    /// output; [`Error::ZeroHop`].
+    /// output; [`Error::ZeroHop`]; [`Error::AnotherHop`] for a model that is made for one hop.
     pub fn stream(&self, hop: usize) -> Result<Stream> {
-        Stream::new(&self.inputs, &self.outputs, self.state.fresh(), hop)
+        let state = self.state.fresh();
+        let mode = match &self.steps {
+            Some(steps) => How::Steps(steps.clone()),
+            None if self.is_stateful => How::Stateful,
+            None => How::Windows,
+        };
+        Stream::new(&self.inputs, &self.outputs, state, mode, hop)
     }
 
     fn values(&self, inputs: &[(&str, &[u8])]) -> Result<TVec<TValue>> {

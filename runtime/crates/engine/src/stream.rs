@@ -1,12 +1,15 @@
 //! Samples in, predictions out.
 
-use tract_core::prelude::tvec;
+use tract_core::prelude::{TValue, TVec, tvec};
 
+use crate::incremental::Incremental;
 use crate::state::State;
-use crate::window::Window;
+use crate::window::{Full, Window};
 use crate::{Error, Output, Result, TensorInfo};
 
 /// A model run on overlapping windows of a stream of samples.
+///
+/// Whatever its [`Mode`], predictions come for the same windows.
 ///
 /// The first window is full after [`window`](Self::window) samples, and one every [`hop`](Self::hop)
 /// samples after that. A sample is one `float32` per channel.
@@ -17,6 +20,26 @@ pub struct Stream {
     outputs: usize,
     window: Window,
     state: State,
+    how: How,
+}
+
+/// How a stream gets from one window to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Every window is run as a whole.
+    Window,
+    /// Only what a hop adds is run.
+    Incremental,
+    /// Every window is run as a whole, and the model's state goes from each to the next.
+    Stateful,
+}
+
+/// The same, with what it takes.
+#[derive(Debug)]
+pub(crate) enum How {
+    Windows,
+    Steps(Incremental),
+    Stateful,
 }
 
 /// What the model says of one window.
@@ -33,6 +56,7 @@ impl Stream {
         inputs: &[TensorInfo],
         outputs: &[TensorInfo],
         state: State,
+        how: How,
         hop: usize,
     ) -> Result<Self> {
         let (input, [length, channels]) = the_input(inputs)?;
@@ -40,13 +64,32 @@ impl Stream {
         if hop == 0 {
             return Err(Error::ZeroHop);
         }
+        if let How::Steps(steps) = &how
+            && steps.hop() != hop
+        {
+            return Err(Error::AnotherHop {
+                hop,
+                made_for: steps.hop(),
+            });
+        }
         Ok(Self {
             input: input.clone(),
             channels,
             outputs: output.shape().iter().product(),
             window: Window::new(length, hop, channels * size_of::<f32>()),
             state,
+            how,
         })
+    }
+
+    /// How it gets from one window to the next.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        match self.how {
+            How::Windows => Mode::Window,
+            How::Steps(_) => Mode::Incremental,
+            How::Stateful => Mode::Stateful,
+        }
     }
 
     /// The length of a window, in samples.
@@ -108,20 +151,28 @@ impl Stream {
     }
 
     /// Add samples as [`push`](Self::push) does, but pass over the windows they complete: none is run, and all are
-    /// counted as if they had been. The windows after them are the same as ever.
+    /// counted as if they had been. The windows after them are the same as ever; those of a stateful stream begin from
+    /// zero state, for they follow from what was passed over.
     ///
     /// # Errors
     ///
     /// [`Error::PartialSample`] if the bytes are no whole number of samples: none is taken then.
     pub fn pass_over(&mut self, mut samples: &[u8]) -> Result<()> {
         self.check_whole(samples)?;
-        while self.window.fill(&mut samples).is_some() {}
+        while self.window.fill(&mut samples).is_some() {
+            if matches!(self.how, How::Stateful) {
+                self.state.reset();
+            }
+        }
         Ok(())
     }
 
     /// Forget all samples and state; return how many samples were pending.
     pub fn reset(&mut self) -> u64 {
         self.state.reset();
+        if let How::Steps(steps) = &mut self.how {
+            steps.reset();
+        }
         self.window.reset()
     }
 
@@ -139,8 +190,7 @@ impl Stream {
     fn predict(&mut self, mut samples: &[u8]) -> Result<Vec<Prediction>> {
         let mut predictions = Vec::new();
         while let Some(full) = self.window.fill(&mut samples) {
-            let input = self.input.filled(|tensor| full.copy_to(tensor))?;
-            for value in self.state.run(tvec![input])? {
+            for value in run(&mut self.how, &mut self.state, &self.input, &full)? {
                 predictions.push(Prediction {
                     end: full.end,
                     values: Output::new(value)?,
@@ -148,6 +198,21 @@ impl Stream {
             }
         }
         Ok(predictions)
+    }
+}
+
+fn run(
+    how: &mut How,
+    state: &mut State,
+    input: &TensorInfo,
+    window: &Full,
+) -> Result<TVec<TValue>> {
+    match how {
+        How::Steps(steps) => steps.run(state, window),
+        How::Windows | How::Stateful => {
+            let input = input.filled(|tensor| window.copy_to(tensor))?;
+            state.run(tvec![input])
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Tensors as they cross the interface: raw bytes with a name, a type and a shape.
 
+use std::fmt;
+
 use tract_core::prelude::{DatumType, TValue, Tensor, TypedFact};
 
 use crate::{Error, Result};
@@ -69,6 +71,15 @@ impl TensorInfo {
         self.shape.iter().product::<usize>() * self.datum_type.size_of()
     }
 
+    /// The same with another length along its first axis.
+    pub(crate) fn with_length(&self, length: usize) -> Self {
+        let mut other = self.clone();
+        if let Some(first) = other.shape.first_mut() {
+            *first = length;
+        }
+        other
+    }
+
     pub(crate) fn is_f32(&self) -> bool {
         self.datum_type == DatumType::F32
     }
@@ -91,7 +102,10 @@ impl TensorInfo {
         Ok(tensor.into())
     }
 
-    fn check(&self, bytes: &[u8]) -> Result<()> {
+    /// # Errors
+    ///
+    /// [`Error::InputSize`] or [`Error::NotBoolean`] if `bytes` are not a tensor of this type and shape.
+    pub(crate) fn check(&self, bytes: &[u8]) -> Result<()> {
         let (expected, actual) = (self.size_bytes(), bytes.len());
         if expected != actual {
             return Err(Error::InputSize {
@@ -112,6 +126,12 @@ impl TensorInfo {
             });
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for TensorInfo {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "`{}` {} {:?}", self.name, self.dtype, self.shape)
     }
 }
 

@@ -29,14 +29,40 @@ pub(crate) struct Full<'a> {
     pub(crate) end: u64,
     older: &'a [u8],
     newer: &'a [u8],
+    sample_bytes: usize,
 }
 
-impl Full<'_> {
+impl<'a> Full<'a> {
+    /// The only window of a stream.
+    pub(crate) fn only(samples: &'a [u8], sample_bytes: usize) -> Self {
+        Self {
+            end: (samples.len() / sample_bytes) as u64,
+            older: samples,
+            newer: &[],
+            sample_bytes,
+        }
+    }
+
     /// Copy the window into `target`, which has its size.
     pub(crate) fn copy_to(&self, target: &mut [u8]) {
         let (older, newer) = target.split_at_mut(self.older.len());
         older.copy_from_slice(self.older);
         newer.copy_from_slice(self.newer);
+    }
+
+    /// Fill `target` with the samples up to the last `left`; what would lie before the window stays as it is.
+    pub(crate) fn copy_before(&self, left: u64, target: &mut [u8]) {
+        let length = self.older.len() + self.newer.len();
+        let left = usize::try_from(left).unwrap_or(usize::MAX);
+        let end = length.saturating_sub(left.saturating_mul(self.sample_bytes));
+        let start = end.saturating_sub(target.len());
+        let split = self.older.len();
+        let older = &self.older[start.min(split)..end.min(split)];
+        let newer = &self.newer[start.saturating_sub(split)..end.saturating_sub(split)];
+        let before = target.len() - (end - start);
+        let (first, second) = target[before..].split_at_mut(older.len());
+        first.copy_from_slice(older);
+        second.copy_from_slice(newer);
     }
 }
 
@@ -101,7 +127,12 @@ impl Window {
         self.last_end = end;
         self.start = self.start.saturating_add(self.hop as u64);
         let (newer, older) = self.ring.split_at(self.position * self.sample_bytes);
-        Some(Full { end, older, newer })
+        Some(Full {
+            end,
+            older,
+            newer,
+            sample_bytes: self.sample_bytes,
+        })
     }
 
     /// Drop the samples before the window's start.
@@ -248,6 +279,31 @@ mod tests {
                 prop_assert_eq!([window.pending(), window.skipped()], [pending, skipped]);
                 prop_assert_eq!(naive.received, held + pending + skipped);
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_part_of_a_window_is_found(
+            length in 1_usize..20,
+            pushed in 20_u64..60,
+            left in 0_u64..25,
+            wanted in 0_usize..25,
+        ) {
+            let mut window = Window::new(length, 1, 2);
+            let block = bytes(0..pushed);
+            let (mut rest, mut found, mut end) = (block.as_slice(), vec![], 0);
+            while let Some(full) = window.fill(&mut rest) {
+                found = vec![0xee; 2 * wanted];
+                full.copy_before(left, &mut found);
+                end = full.end;
+            }
+            // By definition: the samples before the last `left`, those of the window alone, and what was there before them.
+            let last = end.saturating_sub(left).max(end - length as u64);
+            let first = last.saturating_sub(wanted as u64).max(end - length as u64);
+            let mut expected = vec![0xee; 2 * wanted - 2 * usize::try_from(last - first).unwrap_or(0)];
+            expected.extend(bytes(first..last));
+            prop_assert_eq!(found, expected);
         }
     }
 

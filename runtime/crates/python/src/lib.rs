@@ -4,6 +4,8 @@ mod pace;
 mod session;
 mod stream;
 
+#[cfg(feature = "import")]
+use edgekit_engine::CarriedNames;
 use edgekit_engine::{CountingAllocator, Error};
 use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyValueError};
@@ -12,7 +14,7 @@ use pyo3::types::PyTuple;
 #[cfg(feature = "import")]
 use pyo3::{
     pybacked::{PyBackedBytes, PyBackedStr},
-    types::PyBytes,
+    types::{PyBytes, PyMapping},
 };
 
 #[global_allocator]
@@ -105,33 +107,62 @@ fn kernels(py: Python<'_>) -> PyResult<KernelInfo> {
 /// Turn an ONNX model with fixed shapes and no external data into an NNEF archive (host builds only).
 #[cfg(feature = "import")]
 #[pyfunction]
-#[pyo3(signature = (model, outputs = None))]
+#[pyo3(signature = (model, outputs = None, *, state = Vec::new(), window = None))]
 #[expect(clippy::needless_pass_by_value, reason = "what a pyfunction takes")]
 fn import_onnx(
     py: Python<'_>,
     model: PyBackedBytes,
     outputs: Option<Vec<PyBackedStr>>,
+    state: Vec<(PyBackedStr, PyBackedStr)>,
+    window: Option<usize>,
 ) -> PyResult<Bound<'_, PyBytes>> {
     let outputs = outputs
         .as_ref()
         .map(|names| names.iter().map(|name| &**name).collect::<Vec<_>>());
-    let archive = py.detach(|| edgekit_engine::import_onnx(&model, outputs.as_deref()));
+    let state: Vec<_> = state
+        .iter()
+        .map(|(input, output)| (&**input, &**output))
+        .collect();
+    let carried = CarriedNames {
+        state: &state,
+        window,
+    };
+    let archive = py.detach(|| edgekit_engine::import_onnx(&model, outputs.as_deref(), carried));
     Ok(PyBytes::new(py, &archive.map_err(raise)?))
+}
+
+/// Run an archive `runs` times; return the seconds that each kind of operator took, longest first (host builds only).
+#[cfg(feature = "import")]
+#[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "what a pyfunction takes")]
+fn profile(
+    py: Python<'_>,
+    archive: PyBackedBytes,
+    inputs: &Bound<'_, PyMapping>,
+    runs: usize,
+) -> PyResult<Vec<(String, f64)>> {
+    let items = session::named_bytes(inputs)?;
+    let inputs = session::borrowed(&items);
+    let times = py.detach(|| edgekit_engine::Session::load(&archive)?.profile(&inputs, runs));
+    let times = times.map_err(raise)?.into_iter();
+    Ok(times
+        .map(|(operator, took)| (operator, took.as_secs_f64()))
+        .collect())
 }
 
 #[pymodule(gil_used = false)]
 mod _native {
     use pyo3::prelude::*;
 
-    #[cfg(feature = "import")]
-    #[pymodule_export]
-    use super::import_onnx;
     #[pymodule_export]
     use super::session::{Session, TensorInfo};
     #[pymodule_export]
     use super::stream::Stream;
     #[pymodule_export]
     use super::{EngineError, EngineInfo, KernelInfo, Memory, engine, kernels, memory, reset_peak};
+    #[cfg(feature = "import")]
+    #[pymodule_export]
+    use super::{import_onnx, profile};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -74,15 +74,8 @@ impl Session {
         py: Python<'py>,
         inputs: &Bound<'py, PyMapping>,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let items: Vec<(PyBackedStr, PyBackedBytes)> = inputs
-            .items()?
-            .iter()
-            .map(|item| item.extract())
-            .collect::<PyResult<_>>()?;
-        let inputs: Vec<(&str, &[u8])> = items
-            .iter()
-            .map(|(name, bytes)| (&**name, &**bytes))
-            .collect();
+        let items = named_bytes(inputs)?;
+        let inputs = borrowed(&items);
         let values = self
             .engine
             .run(py, |_| 1, |session| session.run(&inputs))
@@ -109,6 +102,20 @@ impl Session {
             .map_err(raise)?;
         Ok(Stream::new(stream))
     }
+}
+
+/// Inputs as they were given.
+pub(crate) fn named_bytes(
+    inputs: &Bound<'_, PyMapping>,
+) -> PyResult<Vec<(PyBackedStr, PyBackedBytes)>> {
+    inputs.items()?.iter().map(|item| item.extract()).collect()
+}
+
+pub(crate) fn borrowed(items: &[(PyBackedStr, PyBackedBytes)]) -> Vec<(&str, &[u8])> {
+    items
+        .iter()
+        .map(|(name, bytes)| (&**name, &**bytes))
+        .collect()
 }
 
 fn tuple(py: Python<'_>, infos: &[edgekit_engine::TensorInfo]) -> PyResult<Py<PyTuple>> {

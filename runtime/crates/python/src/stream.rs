@@ -1,5 +1,6 @@
 //! `Stream`.
 
+use edgekit_engine::Mode;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
@@ -19,6 +20,8 @@ pub(crate) struct Stream {
     channels: usize,
     #[pyo3(get)]
     outputs: usize,
+    #[pyo3(get)]
+    mode: &'static str,
 }
 
 impl Stream {
@@ -28,6 +31,11 @@ impl Stream {
             hop: stream.hop(),
             channels: stream.channels(),
             outputs: stream.outputs(),
+            mode: match stream.mode() {
+                Mode::Window => "window",
+                Mode::Incremental => "incremental",
+                Mode::Stateful => "stateful",
+            },
             engine: Paced::new(stream),
         }
     }

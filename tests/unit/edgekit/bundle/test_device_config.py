@@ -34,7 +34,12 @@ REPLAY = '[source]\nkind = "replay"\npath = "data/Walk.CSV"\ntime = "t"\n'
 COMPILED = cast(
     "CompiledModel",
     SimpleNamespace(
-        sha256="0" * 64, engine="tract 0.23.9", registries=("tract_nnef",), labels=("a",)
+        sha256="0" * 64,
+        engine="tract 0.23.9",
+        registries=("tract_nnef",),
+        mode="window",
+        unproven="",
+        labels=("a",),
     ),
 )
 

@@ -10,6 +10,7 @@ import pytest
 
 from edge_agent.testing import FakeStream
 from edgekit.model.graph_spec import GraphSpec
+from edgekit.model.options import DEFAULTS, ModelOptions
 from edgekit.project import Project
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class FakeCompiled:
     model: Model = means
     reference_model: Model = means
     source: Any = None
+    mode: str = "window"
+    options: ModelOptions = DEFAULTS
 
     def stream(self, hop: int) -> FakeStream:
         """Return a stream of windows over the function."""

@@ -22,8 +22,8 @@ RAW = np.random.default_rng(5).normal(size=(9, 4, 2)).astype(np.float32)
 class FakeReference:
     """A reference whose model alone gives the means of the channels."""
 
-    def __init__(self, source: Any, spec: Any) -> None:
-        del source
+    def __init__(self, source: Any, spec: Any, options: object) -> None:
+        del source, options
         assert (spec.scale, spec.activation) == (None, "none")
 
     def predict(self, windows: Any) -> Any:

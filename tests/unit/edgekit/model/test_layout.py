@@ -73,13 +73,24 @@ def test_layout_says_it() -> None:
     assert _fit((1, 6, 6), "time-channel", window=6) == ((1, 6, 6), "time-channel")
 
 
-def test_a_mismatch_says_both_shapes() -> None:
-    """A model of 39 features is told from a model of samples."""
-    says = "the model takes \\[1, 39\\], the project gives 6 channels × 100 samples"  # noqa: RUF001 (a product)
+def test_a_model_of_features_is_told_from_one_of_samples() -> None:
+    """What it takes, what it would get, and the key that could fit."""
+    says = "the model takes \\[1, 39\\]: it expects 39 features and is given 6×100 raw samples"  # noqa: RUF001 (a product)
     with pytest.raises(ConfigError, match=says) as caught:
         _fit((1, 39))
 
-    assert "features" in str(caught.value.hint)
+    assert 'features = { kind = "statistics", frame = 100' in str(caught.value.hint)
+    assert "a multiple of 6 values, which 39 is not" in str(caught.value.hint)
+
+
+def test_a_mismatch_says_both_shapes() -> None:
+    """A window of another length has nothing to do with features."""
+    says = "the model takes \\[1, 128, 6\\], the project gives 6 channels × 100 samples"  # noqa: RUF001 (a product)
+    with pytest.raises(ConfigError, match=says) as caught:
+        _fit((1, 128, 6))
+
+    assert "`window`" in str(caught.value.hint)
+    assert "features" not in str(caught.value.hint)
 
 
 def test_a_wrong_layout_is_told_apart() -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekit.model.proof.prove import Proof, Results, Suspect, prove
+from edgekit.model.proof.proof import Proof, Suspect
+from edgekit.model.proof.prove import Results, prove
 from edgekit.model.proof.tolerance import Nature
 
 Array = np.ndarray[Any, Any]

@@ -18,7 +18,7 @@ def test_the_engines_own_words_stand_behind(make_onnx: MakeOnnx) -> None:
     path = make_onnx([helper.make_node("Relu", ["x"], ["y"], name="head")])
     words = 'cannot import the model: Failed analyse for node #3 "head" ReluOp: ' + "why " * 200
 
-    error = refusal.of_import(RuntimeError(words), onnx.load(path), path, None)
+    error = refusal.of_import(RuntimeError(words), onnx.load(path), path)
 
     assert f"cannot run `{path}`: its operator `Relu` cannot be converted (Failed" in error.message
     assert len(error.message) < len(str(path)) + 250
@@ -29,7 +29,7 @@ def test_words_that_name_nothing(make_onnx: MakeOnnx) -> None:
     """They are kept, and no operator is made up."""
     path = make_onnx([helper.make_node("Relu", ["x"], ["y"], name="head")])
 
-    error = refusal.of_import(RuntimeError("out of luck"), onnx.load(path), path, None)
+    error = refusal.of_import(RuntimeError("out of luck"), onnx.load(path), path)
 
     assert error.message.endswith(": it cannot be converted (out of luck)")
 
@@ -39,7 +39,7 @@ def test_a_standard_operator_that_is_missing(make_onnx: MakeOnnx) -> None:
     path = make_onnx([helper.make_node("Relu", ["x"], ["y"])])
     words = 'Translating node #1 "" Unimplemented(Relu) ToTypedTranslator: no.'
 
-    error = refusal.of_import(RuntimeError(words), onnx.load(path), path, None)
+    error = refusal.of_import(RuntimeError(words), onnx.load(path), path)
 
     assert error.message.endswith(": it does not have the operator `Relu`")
     assert "replace this operator" in str(error.hint)

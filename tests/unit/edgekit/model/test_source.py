@@ -10,12 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 from onnx import TensorProto, helper
 
 from edgekit.errors import ModelError
-from edgekit.model import source as source_module
+from edgekit.model.gate import caps
 from edgekit.model.source import SourceModel
 
 MakeOnnx = Callable[..., Path]
@@ -63,7 +62,6 @@ def _zip_with(name: str) -> bytes:
     ("content", "says", "hint"),
     [
         (b"", "is empty", "export it again"),
-        (b"\x1c\x00\x00\x00TFL3" + bytes(64), "TensorFlow Lite", "tf2onnx.convert"),
         (b"\x89HDF\r\n\x1a\n" + bytes(64), "Keras (HDF5)", 'format="onnx"'),
         (b"\x00\x00\x00\x00ORTM" + bytes(64), "ORT format", ".onnx"),
         (pickle.dumps({"a": 1}), "Python pickle", "skl2onnx"),
@@ -126,7 +124,7 @@ def test_a_file_that_is_too_large_is_not_read(
     classifier: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The limit is checked before the file is in memory."""
-    monkeypatch.setattr(source_module, "LARGEST_BYTES", 100)
+    monkeypatch.setattr(caps, "LARGEST_BYTES", 100)
 
     with pytest.raises(ModelError, match="the limit is 100"):
         SourceModel.load(classifier)
@@ -199,80 +197,3 @@ def test_a_model_without_input_is_refused(make_onnx: MakeOnnx) -> None:
 
     with pytest.raises(ModelError, match="has no input"):
         SourceModel.load(path)
-
-
-class TestExternalData:
-    """Weights in a file beside the model are part of it; files elsewhere are none of its business."""
-
-    @pytest.fixture
-    def split(self, classifier: Path) -> Path:
-        """Return the classifier with its weights in `weights.bin`, as PyTorch writes them."""
-        path = classifier.parent / "split" / "model.onnx"
-        path.parent.mkdir()
-        onnx.save(
-            onnx.load(classifier),
-            path,
-            save_as_external_data=True,
-            location="weights.bin",
-            size_threshold=0,
-        )
-        return path
-
-    def test_it_is_embedded(self, split: Path, classifier: Path) -> None:
-        """The same weights, in one self-contained model."""
-        embedded = onnx.ModelProto.FromString(SourceModel.load(split).data)
-        whole = onnx.load(classifier)
-
-        for ours, theirs in zip(embedded.graph.initializer, whole.graph.initializer, strict=True):
-            np.testing.assert_array_equal(
-                onnx.numpy_helper.to_array(ours), onnx.numpy_helper.to_array(theirs)
-            )
-
-    def test_a_missing_file_is_named(self, split: Path) -> None:
-        """The usual case: only the .onnx was copied."""
-        (split.parent / "weights.bin").unlink()
-
-        with pytest.raises(
-            ModelError, match=r"keeps its weights in `weights.bin`, which is missing"
-        ):
-            SourceModel.load(split)
-
-    def test_a_short_file_is_refused(self, split: Path) -> None:
-        """Half a download does not become half the weights."""
-        (split.parent / "weights.bin").write_bytes(b"\0" * 8)
-
-        with pytest.raises(ModelError, match="cannot read the external data"):
-            SourceModel.load(split)
-
-    @pytest.mark.parametrize("way", ["symlink", "hard link", "named pipe", "folder above"])
-    def test_only_plain_files_in_the_folder_are_read(self, split: Path, way: str) -> None:
-        """A model from elsewhere could name any file of this machine."""
-        weights = split.parent / "weights.bin"
-        secret = split.parent.parent / "secret.bin"
-        secret.write_bytes(weights.read_bytes())
-        weights.unlink()
-        if way == "symlink":
-            weights.symlink_to(secret)
-        elif way == "hard link":
-            weights.hardlink_to(secret)
-        elif way == "named pipe":
-            os.mkfifo(weights)
-        else:
-            data = split.read_bytes().replace(b"weights.bin", b"../secret.b")
-            split.write_bytes(data)
-            secret.rename(secret.with_name("secret.b"))
-
-        with pytest.raises(ModelError, match="must be a plain file"):
-            SourceModel.load(split)
-
-    def test_the_limit_counts_both_files(
-        self, split: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """A small .onnx with a huge file beside it is a huge model."""
-        monkeypatch.setattr(
-            source_module, "LARGEST_BYTES", (split.parent / "weights.bin").stat().st_size - 1
-        )
-        monkeypatch.setattr("edgekit.model.file_kind.read_onnx", lambda path, _: path.read_bytes())
-
-        with pytest.raises(ModelError, match=r"external data of .* the limit is"):
-            SourceModel.load(split)

@@ -1,6 +1,6 @@
 //! ONNX models made here, imported and run.
 
-use edgekit_engine::{Error, Session, import_onnx};
+use edgekit_engine::{CarriedNames, Error, Session, import_onnx};
 use prost::Message;
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
 use tract_onnx::pb::{
@@ -82,12 +82,14 @@ fn onnx(graph: GraphProto) -> Vec<u8> {
 }
 
 fn refusal(graph: GraphProto) -> Error {
-    import_onnx(&onnx(graph), None).unwrap_err()
+    import_onnx(&onnx(graph), None, CarriedNames::default()).unwrap_err()
 }
 
 #[test]
 fn a_model_keeps_its_names_and_its_numbers() {
-    let mut session = Session::load(&import_onnx(&onnx(graph()), None).unwrap()).unwrap();
+    let mut session =
+        Session::load(&import_onnx(&onnx(graph()), None, CarriedNames::default()).unwrap())
+            .unwrap();
     let outputs = session.run(&[("é x';", &floats(&[1.0, -2.0]))]).unwrap();
     assert_eq!(session.inputs().len(), 1);
     assert_eq!(session.outputs()[0].name(), "1/y:0");
@@ -96,7 +98,12 @@ fn a_model_keeps_its_names_and_its_numbers() {
 
 #[test]
 fn other_tensors_can_be_the_outputs() {
-    let archive = import_onnx(&onnx(graph()), Some(&["1/y:0", "a.b"])).unwrap();
+    let archive = import_onnx(
+        &onnx(graph()),
+        Some(&["1/y:0", "a.b"]),
+        CarriedNames::default(),
+    )
+    .unwrap();
     let mut session = Session::load(&archive).unwrap();
     let outputs = session.run(&[("é x';", &floats(&[1.0, -2.0]))]).unwrap();
     let names: Vec<_> = session
@@ -106,7 +113,7 @@ fn other_tensors_can_be_the_outputs() {
         .collect();
     assert_eq!(names, ["1/y:0", "a.b"]);
     assert_eq!(to_floats(outputs[1].bytes()), [2.0, -3.0]);
-    let error = import_onnx(&onnx(graph()), Some(&["c"])).unwrap_err();
+    let error = import_onnx(&onnx(graph()), Some(&["c"]), CarriedNames::default()).unwrap_err();
     assert_eq!(
         error.to_string(),
         "cannot import the model: it has no tensor `c`"
@@ -115,9 +122,91 @@ fn other_tensors_can_be_the_outputs() {
 
 #[test]
 fn the_same_model_gives_the_same_bytes_without_its_makers_name() {
-    let archive = import_onnx(&onnx(graph()), None).unwrap();
-    assert_eq!(archive, import_onnx(&onnx(graph()), None).unwrap());
+    let archive = import_onnx(&onnx(graph()), None, CarriedNames::default()).unwrap();
+    assert_eq!(
+        archive,
+        import_onnx(&onnx(graph()), None, CarriedNames::default()).unwrap()
+    );
     assert!(!archive.windows(4).any(|bytes| bytes == b"tool"));
+}
+
+/// `y = x + before`, which is also `after`.
+fn adding() -> GraphProto {
+    GraphProto {
+        input: vec![
+            tensor("x", &[Some(2), Some(1)]),
+            tensor("before", &[Some(2), Some(1)]),
+        ],
+        node: vec![
+            node("Add", &["x", "before"], &["after"]),
+            node("Abs", &["after"], &["y"]),
+        ],
+        output: vec![
+            tensor("y", &[Some(2), Some(1)]),
+            tensor("after", &[Some(2), Some(1)]),
+        ],
+        ..Default::default()
+    }
+}
+
+#[test]
+fn state_is_carried_by_the_names_of_the_model() {
+    let carried = CarriedNames {
+        state: &[("before", "after")],
+        window: None,
+    };
+    let archive = import_onnx(&onnx(adding()), None, carried).unwrap();
+    let mut session = Session::load(&archive).unwrap();
+    for expected in [[1.0, 2.0], [2.0, 4.0]] {
+        let outputs = session.run(&[("x", &floats(&[1.0, 2.0]))]).unwrap();
+        assert_eq!(to_floats(outputs[0].bytes()), expected);
+        assert_eq!(outputs.len(), 1);
+    }
+    // What is carried stays an output, whichever others are chosen.
+    let archive = import_onnx(&onnx(adding()), Some(&["y"]), carried).unwrap();
+    assert_eq!(Session::load(&archive).unwrap().outputs().len(), 1);
+}
+
+#[test]
+fn what_cannot_be_carried_is_refused() {
+    let refusal = |state, window| {
+        let carried = CarriedNames { state, window };
+        import_onnx(&onnx(adding()), None, carried)
+            .unwrap_err()
+            .to_string()
+    };
+    let cases = [
+        (
+            refusal(&[("before", "nothing")], None),
+            "it has no input or output `nothing` to carry",
+        ),
+        (
+            refusal(&[], Some(4)),
+            "a model of one hop needs one float32 input [time, channel]",
+        ),
+        (
+            refusal(&[("before", "after")], Some(1)),
+            "a window of 1 samples does not go with `x` float32 [2, 1]",
+        ),
+    ];
+    for (message, reason) in cases {
+        assert_eq!(message, format!("cannot import the model: {reason}"));
+    }
+}
+
+#[test]
+fn a_profile_names_the_operators() {
+    let archive = import_onnx(&onnx(graph()), None, CarriedNames::default()).unwrap();
+    let mut session = Session::load(&archive).unwrap();
+    let times = session
+        .profile(&[("é x';", &floats(&[1.0, -2.0]))], 3)
+        .unwrap();
+    assert!(
+        times.iter().any(|(operator, _)| operator == "Abs"),
+        "{times:?}"
+    );
+    assert!(times.is_sorted_by(|a, b| a.1 >= b.1));
+    assert!(session.profile(&[], 1).is_err());
 }
 
 #[test]
@@ -162,7 +251,7 @@ fn a_dangling_edge_is_an_error() {
 fn what_is_no_model_is_an_error() {
     for bytes in [&b""[..], b"no model", &[0xff; 64]] {
         assert!(matches!(
-            import_onnx(bytes, None),
+            import_onnx(bytes, None, CarriedNames::default()),
             Err(Error::Import { .. })
         ));
     }

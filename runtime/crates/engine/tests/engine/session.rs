@@ -1,6 +1,8 @@
 //! Sessions on models made here, and what they refuse.
 
-use crate::support::{doubling, floats, panicking, several, symbolic, to_floats};
+use crate::support::{
+    adding, doubling, floats, panicking, remembering, several, symbolic, to_floats, with_properties,
+};
 use edgekit_engine::{Error, Session};
 
 fn integer(value: i32) -> [u8; 4] {
@@ -116,6 +118,80 @@ fn state_lasts_until_reset() {
     assert_eq!(before(&mut session, 6), Ok(5));
     session.reset();
     assert_eq!(before(&mut session, 7), Ok(0));
+}
+
+#[test]
+fn state_that_is_a_tensor_is_neither_asked_for_nor_told() {
+    let mut session = Session::load(&adding(2)).unwrap();
+    assert_eq!((session.inputs().len(), session.outputs().len()), (1, 1));
+    assert_eq!(session.inputs()[0].name(), "x");
+    assert_eq!(session.outputs()[0].name(), "sums");
+    let mut add = |value: f32| {
+        let outputs = session.run(&[("x", &floats(&[value, 1.0]))]).unwrap();
+        to_floats(outputs[0].bytes())
+    };
+    assert_eq!(add(1.0), [1.0, 1.0]);
+    assert_eq!(add(2.0), [3.0, 2.0]);
+    session.reset();
+    let outputs = session.run(&[("x", &floats(&[7.0, 7.0]))]).unwrap();
+    assert_eq!(to_floats(outputs[0].bytes()), [7.0, 7.0]);
+}
+
+#[test]
+fn a_model_of_one_hop_takes_whole_windows_and_forgets_them() {
+    let mut session = Session::load(&remembering(5, 2)).unwrap();
+    assert_eq!(session.inputs()[0].shape(), [5, 1]);
+    for window in [[1.0, 2.0, 3.0, 4.0, 5.0], [9.0, 8.0, 7.0, 6.0, 5.0]] {
+        let outputs = session.run(&[("x", &floats(&window))]).unwrap();
+        assert_eq!(to_floats(outputs[0].bytes()), window);
+    }
+    let error = session.run(&[("x", &[0; 8])]).unwrap_err();
+    assert_eq!(error.to_string(), "input `x` takes 20 bytes, not 8");
+    assert!(session.run(&[("y", &[0; 20])]).is_err());
+}
+
+#[test]
+fn a_state_that_cannot_be_is_refused() {
+    let graph = "graph network(a, x) -> (y, b) {
+           a = external(shape = [2, 1]); x = external(shape = [2, 1]);
+           y = a + x; b = sum_reduce(x, axes = [0]);
+         }";
+    let unlike = "state input `a` float32 [2, 1] and the output `b` float32 [1, 1] that it comes from are not alike";
+    let cases: [(&[(&str, &str)], &str); 6] = [
+        (&[("edgekit.state.0", "0")], "`0` is no pair of a state"),
+        (&[("edgekit.state.0", "0:1")], unlike),
+        (
+            &[("edgekit.state.0", "0:7")],
+            "a state is an input or output that is not there",
+        ),
+        (
+            &[("edgekit.state.0", "1:0"), ("edgekit.state.1", "0:0")],
+            "the states are not in order of the inputs, or one is there twice",
+        ),
+        (
+            &[("edgekit.window", "many")],
+            "property `edgekit.window` is no number",
+        ),
+        (
+            &[("edgekit.window", "4")],
+            "a model of one hop needs one float32 input [time, channel]",
+        ),
+    ];
+    for (properties, reason) in cases {
+        let error = Session::load(&with_properties(properties, graph)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("cannot load the archive: {reason}")
+        );
+    }
+    let short = &[("edgekit.state.0", "0:0"), ("edgekit.window", "1")];
+    let error = Session::load(&with_properties(short, graph)).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("a window of 1 samples does not go with"),
+        "{error}"
+    );
 }
 
 #[test]

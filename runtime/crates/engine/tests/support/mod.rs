@@ -48,6 +48,56 @@ pub(crate) fn symbolic() -> Vec<u8> {
     )
 }
 
+/// A model of one hop of one channel: it gives the last `window` samples, of which `x` is the last `hop` ones and its
+/// state the others.
+pub(crate) fn remembering(window: usize, hop: usize) -> Vec<u8> {
+    let history = window - hop;
+    with_properties(
+        &[
+            ("edgekit.state.0", "1:1"),
+            ("edgekit.window", &window.to_string()),
+        ],
+        &format!(
+            "graph network(x, state) -> (frames, next) {{
+               x = external(shape = [{hop}, 1]);
+               state = external(shape = [{history}, 1]);
+               frames = concat([state, x], axis = 0);
+               next = slice(frames, axes = [0], begin = [{hop}], end = [{window}]);
+             }}"
+        ),
+    )
+}
+
+/// A model with a state of its own: the sums, over all runs, of `time` samples of one channel each.
+pub(crate) fn adding(time: usize) -> Vec<u8> {
+    with_properties(
+        &[("edgekit.state.0", "0:1")],
+        &format!(
+            "graph network(before, x) -> (sums, after) {{
+               before = external(shape = [{time}, 1]);
+               x = external(shape = [{time}, 1]);
+               after = before + x;
+               sums = after * 1.0;
+             }}"
+        ),
+    )
+}
+
+/// The archive of a graph with properties.
+pub(crate) fn with_properties(properties: &[(&str, &str)], graph: &str) -> Vec<u8> {
+    let properties: Vec<_> = properties
+        .iter()
+        .map(|(key, value)| format!("(\"{key}\", \"{value}\")"))
+        .collect();
+    archive(&format!(
+        "fragment tract_core_properties() -> (properties: (string, tensor<scalar>)[]) {{
+           properties = [{}];
+         }}
+         {graph}",
+        properties.join(", ")
+    ))
+}
+
 /// The archive of a graph without weights.
 pub(crate) fn archive(graph: &str) -> Vec<u8> {
     tar(&[("graph.nnef", &text(graph))])

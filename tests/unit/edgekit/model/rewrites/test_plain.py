@@ -11,7 +11,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper
 
-from edgekit.model import rewrites
+from edgekit.model.rewrites import plain
 
 MakeOnnx = Callable[..., Path]
 Array = np.ndarray[Any, Any]
@@ -37,14 +37,14 @@ def test_constant_inputs_are_frozen(make_onnx: MakeOnnx) -> None:
     )
     model = onnx.load(path)
 
-    line = rewrites.freeze_constant_inputs(model)
+    line = plain.freeze_constant_inputs(model)
 
     assert line == "1 inputs with default values made constants"
     assert [value.name for value in model.graph.input] == ["x"]
     np.testing.assert_array_equal(
         _run(model, {"x": np.ones((1, 4), np.float32)})[0], [[1, 2, 3, 4]]
     )
-    assert rewrites.freeze_constant_inputs(model) is None
+    assert plain.freeze_constant_inputs(model) is None
 
 
 def test_local_functions_are_written_out(make_onnx: MakeOnnx) -> None:
@@ -63,7 +63,7 @@ def test_local_functions_are_written_out(make_onnx: MakeOnnx) -> None:
     model.opset_import.append(helper.make_opsetid("local", 1))
     model.graph.node[0].CopyFrom(helper.make_node("Twice", ["x"], ["y"], domain="local"))
 
-    line = rewrites.inline_functions(model)
+    line = plain.inline_functions(model)
 
     assert line == "1 local functions written out in the graph"
     assert [node.op_type for node in model.graph.node] == ["Add"]
@@ -81,7 +81,7 @@ def test_wrong_annotations_are_removed(make_onnx: MakeOnnx) -> None:
     model.graph.value_info.append(helper.make_tensor_value_info("z", FLOAT, [7, 7]))
     model.doc_string = "made on a Monday"
 
-    rewrites.strip_annotations(model)
+    plain.strip_annotations(model)
 
     assert not model.graph.value_info
     assert not model.doc_string
@@ -92,6 +92,6 @@ def test_nodes_get_names(make_onnx: MakeOnnx) -> None:
     """A message can then say which of forty Conv it means."""
     model = onnx.load(make_onnx([helper.make_node("Relu", ["x"], ["y"])]))
 
-    rewrites.name_nodes(model)
+    plain.name_nodes(model)
 
     assert model.graph.node[0].name == "y"
