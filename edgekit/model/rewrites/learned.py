@@ -30,8 +30,30 @@ _CLASSIFIERS: Final = ("LinearClassifier", "TreeEnsembleClassifier", "SVMClassif
 def write_out(model: onnx.ModelProto) -> str | None:
     """Replace the operators in place; those that have no exact form here stay."""
     _forget_unused_labels(model)
-    names = replace(model, {(LEARN, name): form for name, form in _FORMS.items()})
+    left = {_first_output(node) for node in walk(model.graph.node) if node.domain == LEARN}
+    forms = {(LEARN, name): _of_the_model(form, left) for name, form in _FORMS.items()}
+    names = []
+    # ONNX infers no types behind these operators: what comes after one is known when that is written out
+    while made := replace(model, forms):
+        names += made
     return f"scikit-learn's operators written in standard ones: {counted(names)}" if names else None
+
+
+def _of_the_model(form: Form, left: set[str]) -> Form:
+    """Return the form for nodes that are `left` of the model's own, not for those that a form has made."""
+
+    def once(steps: Steps) -> bool:
+        output = _first_output(steps.node)
+        if output not in left or not form(steps):
+            return False
+        left.discard(output)
+        return True
+
+    return once
+
+
+def _first_output(node: onnx.NodeProto) -> str:
+    return next(filter(None, node.output), "")
 
 
 def _forget_unused_labels(model: onnx.ModelProto) -> None:

@@ -51,28 +51,32 @@ def _pool(steps: Steps) -> bool:
         return False
     count = len(kernel)
     pads = list(steps.given.get("pads", [0] * (2 * count)))
-    x, lengths = steps.x, list(shape[2:])
+    ends = [_end(steps, at, length, pads) for at, length in enumerate(shape[2:])]
+    x = steps.x
     if steps.given.get("count_include_pad", 0) and any(pads):
         # the model's own padding counts, that of `ceil_mode` does not
         widths = [0, 0, *pads[:count], 0, 0, *pads[count:]]
         x = steps.add("Pad", x, steps.integers(widths))
-        lengths = [
-            length + pads[at] + pads[count + at] for at, length in enumerate(lengths)
-        ]
+        ends = [max(end - pad, 0) for end, pad in zip(ends, pads[count:], strict=True)]
         pads = [0] * (2 * count)
-    for at, length in enumerate(lengths):
-        stride = steps.given.get("strides", [1] * count)[at]
-        extent = (kernel[at] - 1) * steps.given.get("dilations", [1] * count)[at] + 1
-        begin, end = pads[at], pads[count + at]
-        frames = -(-(length + begin + end - extent) // stride) + 1
-        if (frames - 1) * stride >= length + begin:  # it would begin behind the last sample
-            frames -= 1
-        pads[count + at] = max((frames - 1) * stride + extent - length - begin, 0)
+    pads[count:] = ends
     kept = {**steps.given, "ceil_mode": 0, "pads": pads}
     if "count_include_pad" in kept:
         kept["count_include_pad"] = 0
     steps.give(0, steps.add(str(steps.node.op_type), x, **kept))
     return True
+
+
+def _end(steps: Steps, at: int, length: int, pads: Sequence[int]) -> int:
+    """Return the padding behind the end of an axis with which the last frame of a pool that rounds up is whole."""
+    kernel = steps.given["kernel_shape"]
+    stride = steps.given.get("strides", [1] * len(kernel))[at]
+    extent = (kernel[at] - 1) * steps.given.get("dilations", [1] * len(kernel))[at] + 1
+    begin, end = pads[at], pads[len(kernel) + at]
+    frames = -(-(length + begin + end - extent) // stride) + 1
+    if (frames - 1) * stride >= length + begin:  # it would begin behind the last sample
+        frames -= 1
+    return max((frames - 1) * stride + extent - length - begin, 0)
 
 
 def _slice(steps: Steps) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import onnx
 import pytest
 from onnx import AttributeProto, TensorProto, helper
 
 from edgekit.errors import ModelError
+from edgekit.model.gate import nodes
 
 Judge = Callable[[onnx.ModelProto | bytes], ModelError]
 Change = Callable[[onnx.NodeProto], object]
@@ -115,11 +117,18 @@ def test_a_version_of_the_format_that_cannot_be(
     assert f"is in version {version} of the ONNX format" in refused(model).message
 
 
-def test_a_version_said_twice(model: onnx.ModelProto, refused: Judge) -> None:
+def test_a_version_said_in_two_ways(model: onnx.ModelProto, refused: Judge) -> None:
     """`ai.onnx` and nothing are the same."""
     model.opset_import.add(domain="ai.onnx", version=13)
 
-    assert "says twice which version" in refused(model).message
+    assert "says in two ways which version" in refused(model).message
+
+
+def test_the_same_version_said_twice(model: onnx.ModelProto) -> None:
+    """As skl2onnx writes it for a forest."""
+    model.opset_import.append(model.opset_import[0])
+
+    nodes.check_versions(model, Path("model.onnx"))
 
 
 def test_a_call_with_too_many_inputs(model: onnx.ModelProto, refused: Judge) -> None:
