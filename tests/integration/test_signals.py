@@ -56,15 +56,13 @@ def folder(tmp_path: Path, make_onnx: Callable[..., Path]) -> Path:
 
 
 def _workers(temporary: Path) -> Iterator[int]:
-    """Yield the processes that work in a folder below `temporary`."""
-    for entry in Path("/proc").iterdir():
+    """Yield the processes whose output goes to a job's log below `temporary`."""
+    for entry in Path("/proc").glob("[0-9]*"):
         try:
-            words = (entry / "cmdline").read_bytes().split(b"\0")
-        except OSError:
+            output = (entry / "fd" / "1").readlink()
+        except OSError:  # it has ended, or belongs to somebody else
             continue
-        if b"edgekit.model.worker" in words and any(
-            word.startswith(os.fsencode(temporary)) for word in words
-        ):
+        if output.is_relative_to(temporary):
             yield int(entry.name)
 
 
@@ -87,7 +85,12 @@ def _check(folder: Path, *before: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
-    _wait_until(lambda: len(list(_workers(folder / "tmp"))) == 2)
+    try:
+        _wait_until(lambda: len(list(_workers(folder / "tmp"))) == 2)
+    except BaseException:
+        process.kill()
+        process.communicate()
+        raise
     return process
 
 
