@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from edgekit.errors import ConfigError, ModelError
 from edgekit.model.classes import meant_output
 from edgekit.model.graph_spec import GraphSpec
+from edgekit.model.options import ModelOptions
 from edgekit.model.prepare import input_shapes
+from edgekit.model.state_pairs import state_pairs, without_state
 from edgekit.model.stream_form import check_numbers, the_output
 
 if TYPE_CHECKING:
@@ -22,9 +24,10 @@ def foreseen(source: SourceModel, project: Project | None) -> ConfigError | Mode
             check_numbers(meant_output(source))
             return None
         spec = GraphSpec.of(project)
-        input_shapes(source, spec)
+        visible = without_state(source, state_pairs(source, ModelOptions.of(project)))
+        input_shapes(visible, spec)
         if spec is not None:
-            the_output(source, spec.output_name)
+            the_output(visible, spec.output_name)
     except (ConfigError, ModelError) as error:
         return error
     return None

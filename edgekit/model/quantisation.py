@@ -62,9 +62,16 @@ def nature_of(graph: onnx.GraphProto, name: str) -> Nature:
     makers = {output: node for node in graph.node for output in node.output}
     node = makers.get(name)
     while node is not None and node.op_type in KEEP_VALUES:
-        node = makers.get(node.input[0])
+        name = node.input[0]
+        node = makers.get(name)
     if node is None:
         return Nature()
+    if node.op_type == "If":
+        at = list(node.output).index(name)
+        branches = {nature_of(item.g, item.g.output[at].name) for item in node.attribute}
+        return branches.pop() if len(branches) == 1 else Nature()
+    if node.op_type == "ReduceMean":  # of probabilities is one; of codes it is between them
+        return Nature(probability=nature_of(graph, node.input[0]).probability)
     if node.op_type in _EFFECT:
         before = nature_of(graph, node.input[0])
         return through_activation(before, node.op_type)

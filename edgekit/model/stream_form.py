@@ -56,8 +56,8 @@ def the_input(source: SourceModel) -> TensorSpec:
         names = ", ".join(str(tensor) for tensor in source.inputs)
         raise ModelError(
             f"the model has {len(source.inputs)} inputs ({names}): a stream of samples is one",
-            hint='export it with one input; say which ones are state: [model] `state = { input = "output" }`; or call it with '
-            'named tensors: [input] `kind = "tensor"`',
+            hint='export it with one input; say which ones are state: [model] `state = { input = "output" }`, or always the same: '
+            '[model] `constants = { input = 0 }`; or call it with named tensors: [input] `kind = "tensor"`',
         )
     tensor = source.inputs[0]
     if tensor.dtype not in _FLOATS and tensor.dtype not in INTEGERS:

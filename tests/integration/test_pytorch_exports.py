@@ -176,3 +176,24 @@ def test_it_is_proven_as_a_stream(tmp_path: Path, name: str, mode: Any) -> None:
     np.testing.assert_allclose(
         compiled.predict(samples), compiled.reference().predict(samples), atol=1e-5
     )
+
+
+@pytest.mark.parametrize("direction", ["forward", "bidirectional"])
+def test_a_gru_over_one_channel(tmp_path: Path, direction: str) -> None:
+    """The engine alone stumbles over it."""
+    export, directions = Export(), 2 if direction == "bidirectional" else 1
+    y = export.add(
+        "GRU",
+        export.add("Transpose", "x", perm=[1, 0, 2]),
+        export.weight(directions, 3 * HIDDEN, 1),
+        export.weight(directions, 3 * HIDDEN, HIDDEN),
+        hidden_size=HIDDEN,
+        direction=direction,
+        linear_before_reset=1,
+    )
+    last = export.add("Gather", y, export.integers(-1), axis=0)
+    flat = export.add("Reshape", last, export.integers([1, -1]))
+    export.result = export.add("MatMul", flat, export.weight(directions * HIDDEN, CLASSES))
+    path = export.save(tmp_path / "model.onnx", ["batch", TIME, 1])
+
+    assert edgekit.compile(path).proof.verdict == "proven"

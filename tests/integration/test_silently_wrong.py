@@ -248,3 +248,53 @@ def test_it_is_proven_or_refused(path: Path, name: str) -> None:
     }
     expected: Any = onnx.reference.ReferenceEvaluator(onnx.load(path)).run(None, given)
     np.testing.assert_allclose(compiled.predict(given)["y"], expected[0], rtol=2e-3)
+
+
+@pytest.mark.parametrize("op_type", ["MaxPool", "AveragePool"])
+def test_a_pool_that_rounds_up(path: Path, op_type: str) -> None:
+    """The engine alone gives a frame too few."""
+    _save(
+        path,
+        [node(op_type, ["x"], ["y"], kernel_shape=[2], strides=[2], ceil_mode=1)],
+        {},
+        {"x": (FLOAT, [1, 3, 63])},
+        {"y": (FLOAT, [1, 3, 32])},
+    )
+
+    assert edgekit.compile(path).proof.verdict == "proven"
+
+
+def test_every_other_sample_behind_a_convolution(path: Path) -> None:
+    """From the second one on: the engine alone takes others."""
+    weights = {
+        "w": np.random.default_rng(0).normal(size=(5, 3, 3)).astype(np.float32),
+        "first": np.array([1]),
+        "end": np.array([99]),
+        "axis": np.array([2]),
+        "step": np.array([2]),
+    }
+    _save(
+        path,
+        [
+            node("Conv", ["x", "w"], ["c"]),
+            node("Slice", ["c", "first", "end", "axis", "step"], ["y"]),
+        ],
+        weights,
+        {"x": (FLOAT, [1, 3, 48])},
+        {"y": (FLOAT, [1, 5, 23])},
+    )
+
+    assert edgekit.compile(path).proof.verdict == "proven"
+
+
+def test_a_normalisation_over_time_is_not_judged_by_constants(path: Path) -> None:
+    """Of a large constant it leaves the reference's rounding, divided by next to nothing."""
+    _save(
+        path,
+        [node("InstanceNormalization", ["x", "s", "b"], ["y"])],
+        {"s": np.ones(4, np.float32), "b": np.zeros(4, np.float32)},
+        {"x": (FLOAT, [1, 4, 101])},
+        {"y": (FLOAT, [1, 4, 101])},
+    )
+
+    assert edgekit.compile(path).proof.verdict == "proven"

@@ -15,9 +15,15 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import edgekit
-from edgekit.errors import ModelError
+from edgekit.errors import ModelError, NotProven
 from edgekit.model import streaming
+from edgekit.model.compile import compile_project
+from edgekit.model.foresight import foreseen
 from edgekit.model.incremental.form import IncrementalForm, incremental_form
+from edgekit.model.meaning.meaning import findings
+from edgekit.model.proof import tolerance
+from edgekit.model.recorded import recorded_windows
+from edgekit.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -323,3 +329,54 @@ def test_silero_follows_a_minute_of_sound() -> None:
         wanted, state = session.run(["output", "stateN"], step)
         off.append(abs(float(wanted[0, 0]) - np.frombuffer(values, np.float32)[0]))
     assert max(off) <= 1e-5
+
+
+@needs_models
+def test_a_refused_state_is_not_searched_for_a_suspect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its numbers depend on the runs before, which a search in one input does not have."""
+    for name in ("RELATIVE", "ROUNDING", "SMALLEST", "NOISE", "LARGEST_RELATIVE"):
+        monkeypatch.setattr(tolerance, name, 0.0)
+
+    with pytest.raises(NotProven) as caught:
+        edgekit.compile(
+            MODELS / "silero/silero_vad_openvino_16k.onnx",
+            window=576,
+            channels=1,
+            hop=512,
+            kind="raw",
+        )
+
+    assert "is refused: output `prediction` differs" in caught.value.message
+    assert "the search failed" not in caught.value.message
+
+
+@needs_models
+def test_a_model_with_state_is_checked_on_a_recording(tmp_path: Path) -> None:
+    """What the recording says of its inputs concerns those that are no state."""
+    sound = (RNG.normal(size=4000) * 0.1).astype(np.float32)
+    rows = "\n".join(f"{at / 16_000:.7f},{value:.5f}" for at, value in enumerate(sound))
+    (tmp_path / "sound.csv").write_text(f"t,audio\n{rows}\n")
+    (tmp_path / "edgekit.toml").write_text(f"""
+[project]
+name = "vad"
+[model]
+path = "{MODELS / "silero/silero_vad_openvino_16k.onnx"}"
+[input]
+channels = ["audio"]
+rate_hz = 16000
+window = 576
+hop = 512
+[output]
+kind = "value"
+[test]
+data = "sound.csv"
+""")
+
+    project = Project.load(tmp_path / "edgekit.toml")
+    recorded = recorded_windows(tmp_path / "sound.csv", project.input, project.columns)  # type: ignore[arg-type]
+
+    compiled = compile_project(project, tmp_path, recorded=recorded.raw)
+
+    assert (compiled.proof.verdict, compiled.mode) == ("proven", "stateful")
+    assert foreseen(compiled.source, project) is None
+    assert isinstance(findings(compiled, recorded, project), tuple)

@@ -15,6 +15,7 @@ from edgekit.model.meaning.finding import Finding
 from edgekit.model.meaning.input_range import TOO_MANY, input_findings, out_of_range
 from edgekit.model.meaning.output_meaning import Outputs, check_labels, output_findings
 from edgekit.model.quantisation import input_range
+from edgekit.model.state_pairs import state_pairs, without_state
 from edgekit.model.stream_form import the_input
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def _findings(
     yield from _bounds(recorded, stream)
     if not len(recorded.raw):
         return
-    taken = the_input(compiled.source)
+    pairs = state_pairs(compiled.source, compiled.options)
+    taken = the_input(without_state(compiled.source, pairs))
     yield from input_findings(
         recorded.raw, spec, stream.channels, input_range(compiled.source, taken.name)
     )

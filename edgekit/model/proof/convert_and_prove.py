@@ -98,8 +98,8 @@ def convert_and_prove(case: Case, recorded: npt.ArrayLike | None) -> Judged:
         cost=converted.get("cost"),
         speedup=converted.get("speedup"),
         profile=tuple((name, share) for name, share in converted.get("profile", ())),
-        suspect=_suspect(case, proof, attempt),
     )
+    proof = replace(proof, suspect=_suspect(case, proof, attempt))
     return Judged(
         archive=attempt.archive,
         rewrites=tuple(converted["rewrites"]),

@@ -33,6 +33,7 @@ _RANDOM_VALUES: Final = 2**20
 """Random numbers that are worth making: there are fewer frames of a large input."""
 _CONSTANTS: Final = 5
 _FAR: Final = 1000.0
+_RIPPLE: Final = 0.01
 _FACTORS: Final = (3.0, 10.0, 30.0, 100.0, 300.0)
 """Times the usual range, from its centre: what lies between the usual inputs and those that are `_FAR` times larger."""
 _MOST_WIDE: Final = 4
@@ -160,8 +161,8 @@ def _made(
         ("extreme", np.where(middle, high, 0.0)),
         ("extreme", np.where(later, high, low)),
         *((WIDE, frame) for frame in _wide(shape, low, high, half, rng)),
-        (LARGE, full + _FAR * high),
-        (LARGE, full + _FAR * low),
+        (LARGE, _rippled(full + _FAR * high)),
+        (LARGE, _rippled(full + _FAR * low)),
         (LARGE, _FAR * rng.uniform(low, high, shape)),
     ]
 
@@ -193,8 +194,8 @@ def _tensor_frames(
     if _has_open_integers(source):  # floats go wide first, then the integers
         wide = [*still, *wide] if dtype.kind in "iu" else [*wide, *still]
     large = [
-        np.full(shape, far * low),
-        np.full(shape, far * high),
+        _rippled(np.full(shape, far * low)),
+        _rippled(np.full(shape, far * high)),
         far * rng.uniform(low, high, shape),
     ]
     if dtype.kind == "f":
@@ -209,6 +210,16 @@ def _tensor_frames(
         *(np.clip(np.rint(frame), low, high) for frame in large),
     ]
     return np.stack([frame.astype(dtype) for frame in whole])
+
+
+def _rippled(frame: Array) -> Array:
+    """
+    Return a large constant frame, its values in turn 1 % smaller.
+
+    Of one that is quite constant, a normalisation over time divides the reference's own rounding by next to nothing.
+    """
+    factors = np.where(np.arange(frame.size) % 3 == 0, 1 - _RIPPLE, 1.0)
+    return frame * factors.reshape(frame.shape)
 
 
 def _has_open_integers(source: SourceModel) -> bool:

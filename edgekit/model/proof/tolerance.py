@@ -27,6 +27,11 @@ OUTSIDE: Final = (WIDE, LARGE)
 Results of these lose digits in any float32 arithmetic (differences of large numbers), so each input is held to
 `LARGEST_RELATIVE` alone, of its own scale.
 """
+ROUNDING: Final = 4 * 2.0**-23
+"""
+Of a probability: four times what float32 loses next to 1. ONNX Runtime's Sigmoid adds to 0.5, so a voice detector that says
+1e-5 has no more digits than this.
+"""
 SMALLEST: Final = 1e-30
 """Below this nothing is told apart: the engine flushes float32's subnormal numbers (under 1.2e-38) to zero."""
 
@@ -79,7 +84,7 @@ def bound(scale: float, noise: float, *, natural: float = 0.0) -> float:
     `natural`: the scale that an output has by its nature, whatever was seen of it: 1 for a probability.
     """
     wanted = max(RELATIVE * max(scale, natural), NOISE * noise)
-    return max(min(wanted, LARGEST_RELATIVE * scale), SMALLEST)
+    return max(min(wanted, LARGEST_RELATIVE * scale), ROUNDING * natural, SMALLEST)
 
 
 def compare(  # noqa: PLR0913 (what is compared, and what is known of it)

@@ -69,9 +69,9 @@ def _pool(steps: Steps) -> bool:
 
 def _end(steps: Steps, at: int, length: int, pads: Sequence[int]) -> int:
     """Return the padding behind the end of an axis with which the last frame of a pool that rounds up is whole."""
-    kernel = steps.given["kernel_shape"]
-    stride = steps.given.get("strides", [1] * len(kernel))[at]
-    extent = (kernel[at] - 1) * steps.given.get("dilations", [1] * len(kernel))[at] + 1
+    kernel: Sequence[int] = steps.given["kernel_shape"]
+    stride: int = steps.given.get("strides", [1] * len(kernel))[at]
+    extent: int = (kernel[at] - 1) * steps.given.get("dilations", [1] * len(kernel))[at] + 1
     begin, end = pads[at], pads[len(kernel) + at]
     frames = -(-(length + begin + end - extent) // stride) + 1
     if (frames - 1) * stride >= length + begin:  # it would begin behind the last sample
@@ -80,7 +80,7 @@ def _end(steps: Steps, at: int, length: int, pads: Sequence[int]) -> int:
 
 
 def _slice(steps: Steps) -> bool:
-    """Write a slice that begins with another sample than the first and leaves some out as a choice of places."""
+    """Write a slice that runs backwards, or leaves samples out from another than the first on, as a choice of places."""
     return _chosen(steps, from_the_first=False)
 
 
@@ -100,9 +100,11 @@ def _chosen(steps: Steps, *, from_the_first: bool) -> bool:
         axis % len(shape): range(shape[axis])[start:end:stride]
         for axis, start, end, stride in zip(axes, starts, ends, strides, strict=True)
     }
-    if not any(
-        abs(found.step) > 1 and (found.start or from_the_first) for found in places.values()
-    ) or not all(places.values()):
+    moved = [
+        found.step < 0 or (found.step > 1 and (found.start > 0 or from_the_first))
+        for found in places.values()
+    ]
+    if not any(moved) or not all(places.values()):
         return False
     value = steps.x
     for axis, found in places.items():

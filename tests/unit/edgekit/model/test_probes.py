@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper
 
@@ -202,3 +203,32 @@ class TestQuantisation:
         assert quantisation.input_range(source, "x") is None
         assert quantisation.nature_of(source.proto.graph, "y").probability
         assert not quantisation.nature_of(source.proto.graph, "logits").probability
+
+    @pytest.mark.parametrize(("other", "is_one"), [("Sigmoid", True), ("Relu", False)])
+    def test_a_mean_of_probabilities_in_every_branch_is_one(self, other: str, is_one: bool) -> None:
+        """As voice detectors with a branch for each sample rate end."""
+
+        def branch(op_type: str) -> onnx.GraphProto:
+            nodes = [
+                helper.make_node(op_type, ["x"], ["p"]),
+                helper.make_node("ReduceMean", ["p"], ["mean"]),
+            ]
+            end = helper.make_tensor_value_info("mean", TensorProto.FLOAT, None)
+            return helper.make_graph(nodes, op_type, [], [end])
+
+        node = helper.make_node(
+            "If", ["c"], ["y"], then_branch=branch("Sigmoid"), else_branch=branch(other)
+        )
+        graph = helper.make_graph([node], "graph", [], [])
+
+        assert quantisation.nature_of(graph, "y").probability == is_one
+
+    def test_a_mean_of_codes_has_no_step(self) -> None:
+        """It lies between them."""
+        nodes = [
+            helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"]),
+            helper.make_node("ReduceMean", ["q"], ["y"]),
+        ]
+        graph = helper.make_graph(nodes, "graph", [], [])
+
+        assert quantisation.nature_of(graph, "y").step == 0

@@ -134,3 +134,19 @@ def test_texts_that_are_asked_for_stay(one_node: Callable[..., onnx.ModelProto])
 
     assert learned.write_out(model) is None
     assert [node.op_type for node in model.graph.node] == ["LinearClassifier"]
+
+
+def test_one_behind_another(
+    kept: Callable[..., None], one_node: Callable[..., onnx.ModelProto]
+) -> None:
+    """A pipeline: ONNX tells no type behind a Scaler, so it is written out first."""
+    model = _model(one_node, "SVMRegressor", kernel_type="RBF", post_transform="NONE", **_VECTORS)
+    scaler = helper.make_node(
+        "Scaler", ["x"], ["scaled"], domain="ai.onnx.ml", offset=[1.0], scale=[0.1]
+    )
+    model.graph.node[0].input[0] = "scaled"
+    model.graph.node.insert(0, scaler)
+
+    kept(model, learned.write_out, _inputs(), "1 Scaler, 1 SVMRegressor", atol=1e-5)
+
+    assert not [node for node in model.graph.node if node.domain == "ai.onnx.ml"]
