@@ -106,15 +106,24 @@ class CompiledModel:
             else np.empty((0, session.outputs[0].size_bytes // 4), np.float32)
         )
 
+    def reset(self) -> None:
+        """Forget the state that a model with state carries from one `predict` to the next."""
+        self._session.reset()
+
     def evaluate(self, samples: Any, truth: Any) -> Evaluation:
         """
         Judge the model on windows `[n, window, channels]`, or a list of named tensors, whose truth is known.
 
+        A model with state begins anew, whatever was predicted before, and carries its state through them in their order.
         `truth`: one entry each, a label's name or number, or a value. Raises DataError if the two do not go together.
         """
         from edgekit.model.evaluation.evaluate_arrays import evaluate_arrays  # noqa: PLC0415 (it knows this class)
 
-        return evaluate_arrays(self, samples, truth)
+        self.reset()
+        try:
+            return evaluate_arrays(self, samples, truth)
+        finally:
+            self.reset()
 
     def reference(self) -> Reference:
         """Return the model as it was given, in ONNX Runtime or LiteRT."""

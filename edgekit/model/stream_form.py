@@ -139,6 +139,7 @@ def wrap(
     `state`: inputs and outputs that stay what they are; they are none of the `source`'s.
     """
     taken, given = the_input(source), the_output(source, spec.output_name)
+    _check_codes(given, spec)
     fit = layout.fit(taken, spec)
     if spec.output_kind == "anomaly" or spec.activation == "softmax":
         shape = _inferred_shape(model, given.name)
@@ -178,6 +179,22 @@ def names_of_state(model: onnx.ModelProto, state: Pairs) -> Pairs:
         pair if pair[0] in inputs else (f"{_PREFIX}{pair[0]}", f"{_PREFIX}{pair[1]}")
         for pair in state
     )
+
+
+def _check_codes(output: TensorSpec, spec: GraphSpec) -> None:
+    """Refuse to compute with the codes of a quantised output as if they were the numbers that they stand for."""
+    if output.dtype in _FLOATS:
+        return
+    if spec.activation != "none":
+        raise ConfigError(
+            f'output {output} of the model is codes, which `activation = "{spec.activation}"` would take for logits',
+            hint="remove `activation` from [output], and give `threshold` in codes; or export the model with a float32 output",
+        )
+    if spec.output_kind == "anomaly":
+        raise ConfigError(
+            f"output {output} of the model is codes: their difference from the input means nothing where the two have other scales",
+            hint="export the autoencoder with float32 input and output (its inside may stay quantised)",
+        )
 
 
 class _Wrapper:

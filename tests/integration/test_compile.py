@@ -315,6 +315,22 @@ class TestRefused:
                 path, window=4, channels=1, activation="softmax", recorded=-np.ones((3, 4, 1))
             )
 
+    @pytest.mark.parametrize(
+        "meaning", [{"activation": "softmax"}, {"activation": "sigmoid"}, {"kind": "anomaly"}]
+    )
+    def test_codes_are_not_computed_with(
+        self, make_onnx: MakeOnnx, meaning: dict[str, Any]
+    ) -> None:
+        """A quantised output stands for other numbers than its codes are."""
+        path = make_onnx(
+            [helper.make_node("QuantizeLinear", ["x", "scale", "zero"], ["y"])],
+            {"scale": np.float32(0.01), "zero": np.int8(3)},
+            outputs=[("y", TensorProto.INT8, None)],
+        )
+
+        with pytest.raises(ConfigError, match=r"output `y` int8 .* is codes"):
+            edgekit.compile(path, window=4, channels=1, **meaning)
+
     def test_quantised_softmax_is_right(self, make_onnx: MakeOnnx) -> None:
         """Tract alone folds int8 → Softmax → int8 into a table of single values; here it is exact."""
         path = make_onnx(

@@ -331,6 +331,27 @@ def test_silero_follows_a_minute_of_sound() -> None:
     assert max(off) <= 1e-5
 
 
+def test_an_evaluation_begins_with_fresh_state(make_onnx: MakeOnnx) -> None:
+    """What was predicted before changes neither it nor what is predicted after it."""
+    path = make_onnx(
+        [
+            helper.make_node("Add", ["x", "state"], ["next_state"]),
+            helper.make_node("Identity", ["next_state"], ["y"]),
+        ],
+        {},
+        inputs=[("x", TensorProto.FLOAT, [1, 1]), ("state", TensorProto.FLOAT, [1, 1])],
+        outputs=[("y", TensorProto.FLOAT, [1, 1]), ("next_state", TensorProto.FLOAT, [1, 1])],
+    )
+    compiled = edgekit.compile(path, state={"state": "next_state"})
+    frame = {"x": np.ones((1, 1), np.float32)}
+    assert [compiled.predict(frame)["y"].item() for _ in range(2)] == [1, 2]
+
+    evaluation = compiled.evaluate({"x": np.ones((1, 1, 1), np.float32)}, [1.0])
+
+    assert evaluation.agreement.max_abs_difference == 0
+    assert compiled.predict(frame)["y"].item() == 1
+
+
 @needs_models
 def test_a_refused_state_is_not_searched_for_a_suspect(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its numbers depend on the runs before, which a search in one input does not have."""
